@@ -1,0 +1,32 @@
+/** Builds `dist/quintet`: one executable with everything inside. */
+import { existsSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { $ } from "bun";
+
+const root = join(import.meta.dir, "..");
+const outfile = join(root, "dist/quintet");
+
+async function commitOf(): Promise<string> {
+  if (!existsSync(join(root, ".git"))) return "unknown";
+  const revision = await $`git rev-parse --short=12 HEAD`.cwd(root).quiet().nothrow().text();
+  const changes = await $`git status --porcelain`.cwd(root).quiet().nothrow().text();
+  return (revision.trim() || "unknown") + (changes.trim() === "" ? "" : "-modified");
+}
+
+const workers = [...new Bun.Glob("src/**/*.worker.ts").scanSync(root)].sort();
+const options = [
+  "--compile",
+  "--bytecode",
+  "--format=esm",
+  "--sourcemap",
+  "--no-compile-autoload-dotenv",
+  "--no-compile-autoload-bunfig",
+  // --minify would break Elysia's analysis of handlers.
+  `--define=QUINTET_COMMIT="${await commitOf()}"`,
+  "--asset=./dist/assets",
+  `--outfile=${outfile}`,
+];
+
+await $`${process.execPath} scripts/pack.ts --level 19`.cwd(root);
+await $`${process.execPath} build ${options} src/main.ts ${workers}`.cwd(root).quiet();
+console.log(`${outfile}: ${(statSync(outfile).size / 2 ** 20).toFixed(1)} MiB`);

@@ -1,0 +1,28 @@
+// Installs what package-lock.json names, once: runs under Node or Bun, before anything else is there.
+import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = join(dirname(fileURLToPath(import.meta.url)), "..");
+const stamp = join(root, "node_modules", ".quintet-installed");
+const wanted = createHash("sha256")
+  .update(readFileSync(join(root, "package-lock.json")))
+  .digest("hex");
+const present = existsSync(stamp) ? readFileSync(stamp, "utf8") : "";
+
+/** Runs a program in the project; ends this process with its status when it fails. */
+function run(program, ...args) {
+  const { status, error } = spawnSync(program, args, { cwd: root, stdio: ["ignore", 2, 2] });
+  if (error) throw error;
+  if (status !== 0) process.exit(status ?? 1);
+}
+
+if (present !== wanted) {
+  console.error("Installing what is missing (npm ci)…");
+  run("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error");
+  // Install scripts are off (.npmrc): the only one that is needed puts Bun's own binary in its place.
+  run(process.execPath, join("node_modules", "bun", "install.js"));
+  writeFileSync(stamp, wanted);
+}

@@ -1,0 +1,158 @@
+/** Every setting, with its default and its one line of help. The only reader of the environment. */
+import { resolve } from "node:path";
+import { z } from "zod";
+import { StartupError } from "./platform/telemetry/startup-error.ts";
+
+const list = (separator: string) =>
+  z.string().transform((text) =>
+    text
+      .split(separator)
+      .map((part) => part.trim())
+      .filter((part) => part !== ""),
+  );
+
+const settings = {
+  HOST: z.string().min(1).default("0.0.0.0").describe("Address to listen on"),
+  PORT: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(65_535)
+    .default(8000)
+    .describe("Port to listen on; 0 takes a free one"),
+  DATA_DIR: z
+    .string()
+    .min(1)
+    .default("./data")
+    .describe("Directory of the database, keys and unpacked files"),
+  DATABASE_URL: z
+    .url({ protocol: /^postgres(ql)?$/ })
+    .optional()
+    .describe("External PostgreSQL 14 or newer, instead of the embedded one"),
+  DATABASE_CONNECTIONS: z.coerce
+    .number()
+    .int()
+    .min(2)
+    .max(80)
+    .default(10)
+    .describe("Connections of each pool"),
+  LOG_LEVEL: z
+    .enum(["trace", "debug", "info", "warn", "error", "silent"])
+    .default("info")
+    .describe("Least severe level that is logged"),
+  TRUSTED_PROXIES: z
+    .string()
+    .default("")
+    .describe("Proxies whose X-Forwarded-For counts (CIDR list, comma-separated)"),
+  CORS_ORIGINS: list(",")
+    .default([])
+    .describe("Web origins that may call the API (comma-separated); none by default"),
+  RATE_LIMITS: z.enum(["on", "off"]).default("on").describe("off: no rate limits (load tests)"),
+  JWT_SECRET: z
+    .string()
+    .min(32)
+    .optional()
+    .describe("Key of the tokens, 32 or more characters; made once when not given"),
+  COLLECTOR_AUTH: z
+    .enum(["local", "required", "off"])
+    .default("local")
+    .describe("Who may collect: local (this machine without, others with a credential), required, off"),
+  COLLECTOR_SOURCES: list(":")
+    .default([])
+    .describe("Directories that may be collected from (separated by :); any by default"),
+  COLLECTOR_TARGETS: list(":")
+    .default([])
+    .describe("Directories that may be collected into (separated by :); any by default"),
+  COLLECTOR_CONCURRENCY: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(64)
+    .default(2)
+    .describe("Collecting jobs that run at once"),
+  COLLECTOR_JOB_RETENTION_DAYS: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(3650)
+    .default(30)
+    .describe("Days that a finished job is remembered"),
+  EMAIL_ATTACHMENT_LIMIT: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .default(10 * 1024 * 1024)
+    .describe("Largest archive that is mailed, in bytes; a larger one is told by its path"),
+  ENCRYPTION_KEY: z
+    .string()
+    .min(32)
+    .optional()
+    .describe("Key that seals stored passwords, 32 or more characters; made once when not given"),
+} satisfies Record<string, z.ZodType>;
+
+type Settings = { [Name in keyof typeof settings]: z.output<(typeof settings)[Name]> };
+
+/** The settings of one run: made once, passed in, never changed. Paths are absolute. */
+export interface Config {
+  host: string;
+  port: number;
+  dataDirectory: string;
+  databaseUrl: string | null;
+  databaseConnections: number;
+  logLevel: string;
+  trustedProxies: string;
+  corsOrigins: string[];
+  rateLimits: boolean;
+  jwtSecret: string | null;
+  encryptionKey: string | null;
+  collector: {
+    auth: "local" | "required" | "off";
+    sources: string[];
+    targets: string[];
+    concurrency: number;
+    retentionDays: number;
+    attachmentLimit: number;
+  };
+}
+
+/**
+ * Reads the settings: `flags`, named like the variables, win over `environment`. Throws StartupError that names the first
+ * bad one.
+ */
+export function readConfig(
+  flags: Partial<Record<keyof typeof settings, string>> = {},
+  environment: Record<string, string | undefined> = process.env,
+): Config {
+  const values: Record<string, unknown> = {};
+  for (const [name, schema] of Object.entries(settings)) {
+    const given = flags[name as keyof typeof settings] ?? environment[name];
+    const parsed = schema.safeParse(given === "" ? undefined : given);
+    if (!parsed.success) throw new StartupError(`${name}: ${parsed.error.issues[0]?.message ?? "not valid"}`);
+    values[name] = parsed.data;
+  }
+  return toConfig(values as Settings);
+}
+
+function toConfig(s: Settings): Config {
+  return {
+    host: s.HOST,
+    port: s.PORT,
+    dataDirectory: resolve(s.DATA_DIR),
+    databaseUrl: s.DATABASE_URL ?? null,
+    databaseConnections: s.DATABASE_CONNECTIONS,
+    logLevel: s.LOG_LEVEL,
+    trustedProxies: s.TRUSTED_PROXIES,
+    corsOrigins: s.CORS_ORIGINS,
+    rateLimits: s.RATE_LIMITS === "on",
+    jwtSecret: s.JWT_SECRET ?? null,
+    encryptionKey: s.ENCRYPTION_KEY ?? null,
+    collector: {
+      auth: s.COLLECTOR_AUTH,
+      sources: s.COLLECTOR_SOURCES.map((path) => resolve(path)),
+      targets: s.COLLECTOR_TARGETS.map((path) => resolve(path)),
+      concurrency: s.COLLECTOR_CONCURRENCY,
+      retentionDays: s.COLLECTOR_JOB_RETENTION_DAYS,
+      attachmentLimit: s.EMAIL_ATTACHMENT_LIMIT,
+    },
+  };
+}

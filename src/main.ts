@@ -1,0 +1,26 @@
+/** The command line. */
+import { Command } from "commander";
+import { serve } from "./commands/serve.ts";
+import { commit, version } from "./version.ts";
+
+const program = new Command("quintet")
+  .description("One executable that gives a closed network its back office.")
+  .version(`quintet ${version} (${commit})`, "-v, --version");
+
+program
+  .command("serve")
+  .description("run the server")
+  .option("--host <address>", "address to listen on (HOST, default 0.0.0.0)")
+  .option("--port <number>", "port to listen on (PORT, default 8000)")
+  .option(
+    "--data <directory>",
+    "directory of the database, keys and unpacked files (DATA_DIR, default ./data)",
+  )
+  .action(serve);
+
+program
+  .command("version")
+  .description("print version and commit")
+  .action(() => console.log(`quintet ${version} (${commit})`));
+
+await program.parseAsync();

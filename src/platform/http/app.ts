@@ -1,0 +1,126 @@
+/**
+ * The root of every REST route: bodies read within limits, one place where whatever is thrown becomes a failure, and each
+ * failure rendered in the shape of the service whose path was asked for.
+ */
+import { type AnyElysia, Elysia } from "elysia";
+import { z } from "zod";
+import { databaseAway } from "../database/connect.ts";
+import type { Sockets } from "../realtime/sockets.ts";
+import type { Service } from "../service.ts";
+import type { Log } from "../telemetry/log.ts";
+import { rootCause } from "../telemetry/startup-error.ts";
+import { bodyTooLarge, readJson, UnreadableBody } from "./body.ts";
+import { detailEnvelope, type Envelope } from "./envelopes.ts";
+import { Failure, notFound, type Problem, unprocessable } from "./failures.ts";
+import type { Requests } from "./requests.ts";
+import { jsonProblem, problemsOf } from "./validation.ts";
+
+const platformBodyLimit = 64 * 1024;
+
+export interface AppOptions {
+  services: Service[];
+  sockets: Sockets;
+  requests: Requests;
+  log: Log;
+}
+
+/** The service that a path belongs to: the one with the longest prefix that fits. */
+function serviceFor(services: Service[], path: string): Service | undefined {
+  let best: { service: Service; length: number } | undefined;
+  for (const service of services)
+    for (const prefix of service.prefixes)
+      if ((path === prefix || path.startsWith(`${prefix}/`)) && prefix.length > (best?.length ?? 0))
+        best = { service, length: prefix.length };
+  return best?.service;
+}
+
+const wrongBody: Record<UnreadableBody["reason"], (body: UnreadableBody) => Failure> = {
+  "too large": bodyTooLarge,
+  "wrong type": () =>
+    bodyProblem({ path: ["body"], message: "value is not a valid dict", type: "type_error.dict" }),
+  "not json": (body) => bodyProblem(jsonProblem(body.cause)),
+};
+
+const bodyProblem = (problem: Problem) => unprocessable("Validation error", { problems: [problem] });
+
+/** What Elysia's validation says, looked at again with zod, whose issues it does not pass on whole. */
+interface ElysiaValidation {
+  type: string;
+  value: unknown;
+  validator: { schema?: unknown };
+}
+
+const locations: Record<string, "body" | "query" | "path"> = { body: "body", query: "query", params: "path" };
+
+function validationFailure(error: ElysiaValidation): Failure {
+  const location = locations[error.type];
+  if (!location) return new Failure("unexpected", "Internal server error", { cause: error });
+  if (error.value instanceof UnreadableBody) return wrongBody[error.value.reason](error.value);
+  const schema = error.validator.schema;
+  const issues = schema instanceof z.ZodType ? (schema.safeParse(error.value).error?.issues ?? []) : [];
+  return unprocessable("Validation error", { problems: problemsOf(issues, error.value, location) });
+}
+
+/** Makes a failure of whatever was thrown. Nothing of an unexpected error is shown. */
+function failureOf(code: string | number, error: unknown): Failure {
+  if (error instanceof Failure) return error;
+  if (code === "VALIDATION") return validationFailure(error as ElysiaValidation);
+  return databaseAway(error) ?? new Failure("unexpected", "Internal server error", { cause: error });
+}
+
+/** Methods that each path of `app` answers, by pattern. */
+function methodsOf(app: AnyElysia): (path: string) => string[] {
+  const routes = app.routes.map(({ method, path }) => ({
+    method,
+    expression: new RegExp(`^${path.replace(/:\w+/g, "[^/]+").replace(/\*/g, ".*")}/?$`),
+  }));
+  return (path) => [
+    ...new Set(routes.filter(({ expression }) => expression.test(path)).map(({ method }) => method)),
+  ];
+}
+
+/** Renders a failure as the answer to a request. */
+function answer(failure: Failure, envelope: Envelope, requestId: string): Response {
+  const { status, body } = envelope(failure, { requestId });
+  const headers = new Headers(failure.options.headers);
+  if (failure.options.retryAfter !== undefined)
+    headers.set("Retry-After", String(Math.ceil(failure.options.retryAfter)));
+  return Response.json(body, { status, headers });
+}
+
+/** Builds the app: hooks first (they apply only to what is registered later), then the platform's routes and the services'. */
+export function createApp(
+  { services, sockets, requests, log }: AppOptions,
+  platformRoutes: AnyElysia,
+): AnyElysia {
+  let allowed: (path: string) => string[] = () => [];
+
+  const noSuchRoute = (path: string): Failure => {
+    const methods = allowed(path);
+    if (methods.length > 0)
+      return new Failure("methodNotAllowed", "Method Not Allowed", {
+        headers: { Allow: methods.join(", ") },
+      });
+    if (sockets.has(path))
+      return new Failure("upgradeRequired", "Upgrade Required", { headers: { Upgrade: "websocket" } });
+    return notFound("Not Found");
+  };
+
+  const app = new Elysia()
+    .onError(({ code, error, request }) => {
+      const { pathname } = new URL(request.url);
+      const failure = code === "NOT_FOUND" ? noSuchRoute(pathname) : failureOf(code, error);
+      const requestId = requests.of(request).id;
+      if (failure.kind === "unexpected" || failure.kind === "unavailable")
+        log.error({ err: rootCause(failure), requestId, path: pathname }, failure.message);
+      return answer(failure, serviceFor(services, pathname)?.envelope ?? detailEnvelope, requestId);
+    })
+    .onParse({ as: "global" }, ({ request }) => {
+      const { pathname } = new URL(request.url);
+      return readJson(request, serviceFor(services, pathname)?.bodyLimit ?? platformBodyLimit);
+    })
+    .use(platformRoutes);
+  for (const service of services) app.use(service.routes);
+  allowed = methodsOf(app);
+  return app;
+}

@@ -1,0 +1,48 @@
+/** Reading JSON bodies within a limit. What is wrong with one is told only after the caller has been authenticated. */
+import { type Failure, tooLarge } from "./failures.ts";
+
+/** Stands for a body that could not be read; every schema refuses it, and the failure is told then. */
+export class UnreadableBody {
+  readonly reason: "not json" | "too large" | "wrong type";
+  /** What JSON.parse said, for `not json`. */
+  readonly cause: unknown;
+
+  constructor(reason: UnreadableBody["reason"], cause?: unknown) {
+    this.reason = reason;
+    this.cause = cause;
+  }
+}
+
+export const bodyTooLarge = (): Failure => tooLarge("Request body too large");
+
+/** The body's text, or null as soon as it turns out to be longer than `limit` bytes. */
+async function readText(request: Request, limit: number): Promise<string | null> {
+  const declared = Number(request.headers.get("content-length") ?? Number.NaN);
+  if (declared > limit) return null;
+  if (!Number.isNaN(declared) || request.body === null) return await request.text();
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of request.body) {
+    size += chunk.length;
+    if (size > limit) return null;
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString();
+}
+
+/**
+ * The JSON value of a request's body, or undefined when it has none. Only `application/json` is read: a browser may not
+ * send that across origins without asking, so no web page can slip a request in.
+ */
+export async function readJson(request: Request, limit: number): Promise<unknown> {
+  const text = await readText(request, limit);
+  if (text === null) return new UnreadableBody("too large");
+  if (text === "") return undefined;
+  const type = request.headers.get("content-type")?.split(";")[0]?.trim().toLowerCase();
+  if (type !== "application/json") return new UnreadableBody("wrong type");
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    return new UnreadableBody("not json", error);
+  }
+}

@@ -1,0 +1,52 @@
+/** The platform's own routes: health and documentation, within the limit of the accounts document. */
+import cors from "@elysiajs/cors";
+import { type AnyElysia, Elysia } from "elysia";
+import type { Config } from "../../config.ts";
+import { version } from "../../version.ts";
+import type { Runtime } from "../assets/assets.ts";
+import type { Database } from "../database/connect.ts";
+import { healthRoutes } from "../telemetry/health.ts";
+import { docsRoutes } from "./docs.ts";
+import type { Limiter } from "./limiter.ts";
+import type { Requests } from "./requests.ts";
+
+export interface PlatformParts {
+  /** The whole app, for its documentation; asked for once it is built. */
+  app(): AnyElysia;
+  config: Config;
+  runtime: Runtime;
+  limiter: Limiter;
+  requests: Requests;
+  database: Database;
+}
+
+const limit = { rule: { type: "bucket", perSecond: 30, burst: 20 }, message: "Too many requests" } as const;
+
+const description = "One executable that gives a closed network its back office.";
+
+export function platformRoutes({ app, config, runtime, limiter, requests, database }: PlatformParts) {
+  const limited = new Elysia()
+    .derive({ as: "scoped" }, async ({ request, set }) => {
+      Object.assign(set.headers, await limiter.count(`platform:${requests.of(request).address}`, limit));
+      return {};
+    })
+    .use(
+      healthRoutes(
+        { database: () => database.sql`select 1`, redis: null, clickhouse: null, llm_gateway: null },
+        version,
+      ),
+    )
+    .use(docsRoutes({ assetsDirectory: runtime.documentation, title: "Quintet", version, description, app }));
+  const routes = new Elysia();
+  // Nothing is granted to other origins unless the administrator names them: no web page may collect files.
+  if (config.corsOrigins.length > 0) routes.use(cors({ origin: config.corsOrigins, exposeHeaders: exposed }));
+  return routes.use(limited);
+}
+
+const exposed = [
+  "X-Request-Id",
+  "X-RateLimit-Limit",
+  "X-RateLimit-Remaining",
+  "X-RateLimit-Reset",
+  "Retry-After",
+];

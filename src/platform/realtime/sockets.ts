@@ -1,0 +1,97 @@
+/** WebSockets on Bun's native upgrade: a table of routes, each of which makes a connection per client. */
+import type { Server, ServerWebSocket, WebSocketHandler } from "bun";
+
+/** What a service does with one client's socket. */
+export interface Connection {
+  open?(socket: Socket): void | Promise<void>;
+  message?(socket: Socket, message: string | Buffer): void | Promise<void>;
+  close?(code: number, reason: string): void;
+}
+
+export type Socket = ServerWebSocket<Connection>;
+
+export interface UpgradeRequest {
+  request: Request;
+  /** Path parameters by name, decoded. */
+  params: Record<string, string>;
+  /** Whose request it is: see `RequestInfo`. */
+  from: { address: string; local: boolean };
+}
+
+export interface SocketRoute {
+  /** Path with `:name` parameters. */
+  path: string;
+  /**
+   * Makes the connection of a client. To refuse one, answer a connection that closes with the service's code: browsers see
+   * codes only after the upgrade.
+   */
+  connect(upgrade: UpgradeRequest): Connection | Promise<Connection>;
+}
+
+/** Frames are small: files go by HTTP. */
+const largestFrame = 64 * 1024;
+/** A client that does not read is closed rather than silently losing messages. */
+const largestBacklog = 1024 * 1024;
+const idleSeconds = 120;
+
+/** The handlers that `Bun.serve` takes; everything is up to the connection. */
+export const socketHandler: WebSocketHandler<Connection> = {
+  open: (socket) => socket.data.open?.(socket),
+  message: (socket, message) => socket.data.message?.(socket, message),
+  close: (socket, code, reason) => socket.data.close?.(code, reason),
+  maxPayloadLength: largestFrame,
+  backpressureLimit: largestBacklog,
+  closeOnBackpressureLimit: true,
+  idleTimeout: idleSeconds,
+  sendPings: true,
+};
+
+type Match = (path: string) => Record<string, string> | null;
+
+function matcherOf(path: string): Match {
+  const names: string[] = [];
+  const pattern = path.replace(/:(\w+)/g, (_, name: string) => {
+    names.push(name);
+    return "([^/]+)";
+  });
+  const expression = new RegExp(`^${pattern}/?$`);
+  return (actual) => {
+    const found = expression.exec(actual);
+    if (!found) return null;
+    try {
+      return Object.fromEntries(
+        names.map((name, index) => [name, decodeURIComponent(found[index + 1] ?? "")]),
+      );
+    } catch {
+      return null;
+    }
+  };
+}
+
+/** The WebSocket routes of all services. */
+export class Sockets {
+  private readonly routes: { match: Match; route: SocketRoute }[];
+
+  constructor(routes: SocketRoute[]) {
+    this.routes = routes.map((route) => ({ match: matcherOf(route.path), route }));
+  }
+
+  /** Whether `path` is that of a WebSocket. */
+  has(path: string): boolean {
+    return this.routes.some(({ match }) => match(path) !== null);
+  }
+
+  /** Upgrades a request; false when its path is no WebSocket's or it is no proper upgrade. */
+  async upgrade(
+    request: Request,
+    server: Server<Connection>,
+    from: UpgradeRequest["from"],
+  ): Promise<boolean> {
+    const path = new URL(request.url).pathname;
+    for (const { match, route } of this.routes) {
+      const params = match(path);
+      if (params) return server.upgrade(request, { data: await route.connect({ request, params, from }) });
+    }
+    return false;
+  }
+}

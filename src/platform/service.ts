@@ -1,0 +1,20 @@
+import type { AnyElysia } from "elysia";
+import type { Envelope } from "./http/envelopes.ts";
+import type { SocketRoute } from "./realtime/sockets.ts";
+
+/** The face that every service shows the server. */
+export interface Service {
+  name: string;
+  /** Path prefixes whose failures have this service's shape; the longest that fits wins. */
+  prefixes: string[];
+  envelope: Envelope;
+  /** Its REST routes, with whatever hooks they need, scoped to themselves. */
+  routes: AnyElysia;
+  /** Its WebSocket routes. */
+  sockets: SocketRoute[];
+  /** Largest request body in bytes. */
+  bodyLimit: number;
+  /** Called once the database is there, before the first request. */
+  start(): Promise<void>;
+  stop(): Promise<void>;
+}

@@ -1,0 +1,87 @@
+/** `/health` and `/health/detailed`: whether the server can do its work, as the pipelines document shows. */
+import { Elysia } from "elysia";
+import { z } from "zod";
+
+/** How one component is. */
+export interface ComponentHealth {
+  status: "healthy" | "unhealthy" | "not_configured";
+  latency_ms?: number;
+}
+
+/** Asks a component; rejects when it is not well. Null: it is not configured. */
+export type Probe = (() => Promise<unknown>) | null;
+
+const probeLimitMilliseconds = 3_000;
+
+const summary = z.object({
+  status: z.enum(["healthy", "unhealthy"]),
+  version: z.string(),
+  timestamp: z.string().describe("ISO 8601"),
+});
+
+const component = z.object({
+  status: z.enum(["healthy", "unhealthy", "not_configured"]),
+  latency_ms: z.number().optional().describe("Milliseconds that the component took to answer"),
+});
+
+const detailed = summary.extend({ components: z.record(z.string(), component) });
+
+async function measure(probe: Probe): Promise<ComponentHealth> {
+  if (!probe) return { status: "not_configured" };
+  const start = performance.now();
+  const late = Bun.sleep(probeLimitMilliseconds).then(() => Promise.reject(new Error("no answer in time")));
+  try {
+    await Promise.race([probe(), late]);
+    return { status: "healthy", latency_ms: Math.round((performance.now() - start) * 10) / 10 };
+  } catch {
+    return { status: "unhealthy" };
+  } finally {
+    late.catch(() => {});
+  }
+}
+
+/** The two routes. Only the database decides: without it nothing works, and the answer is 503. */
+export function healthRoutes(probes: Record<string, Probe> & { database: Probe }, version: string) {
+  const base = (database: ComponentHealth) => ({
+    status: database.status === "healthy" ? ("healthy" as const) : ("unhealthy" as const),
+    version,
+    timestamp: new Date().toISOString(),
+  });
+  const statusOf = (database: ComponentHealth) => (database.status === "healthy" ? 200 : 503);
+  return new Elysia({ tags: ["Platform"] })
+    .get(
+      "/health",
+      async ({ status }) => {
+        const database = await measure(probes.database);
+        return status(statusOf(database), base(database));
+      },
+      {
+        response: { 200: summary, 503: summary },
+        detail: {
+          summary: "Health",
+          description: "Whether the server and its database answer.",
+          tags: ["Platform"],
+        },
+      },
+    )
+    .get(
+      "/health/detailed",
+      async ({ status }) => {
+        const names = Object.keys(probes);
+        const found = await Promise.all(names.map((name) => measure(probes[name] ?? null)));
+        const components = Object.fromEntries(
+          names.map((name, index) => [name, found[index] as ComponentHealth]),
+        );
+        const database = components.database ?? { status: "unhealthy" };
+        return status(statusOf(database), { ...base(database), components });
+      },
+      {
+        response: { 200: detailed, 503: detailed },
+        detail: {
+          summary: "Health of each component",
+          description: "Latencies are measured now.",
+          tags: ["Platform"],
+        },
+      },
+    );
+}

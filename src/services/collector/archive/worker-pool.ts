@@ -1,0 +1,93 @@
+/** Workers that each do one task at a time; the next task goes to whoever is free. */
+
+interface Waiting<Task, Reply> {
+  task: Task;
+  resolve(reply: Reply): void;
+  reject(error: Error): void;
+}
+
+/** What a pool's worker answers: the reply, or why the task failed. */
+export type Answer<Reply> = { reply: Reply } | { error: string };
+
+export class WorkerPool<Task, Reply> {
+  private readonly idle: Worker[] = [];
+  private readonly busy = new Map<Worker, Waiting<Task, Reply>>();
+  private readonly waiting: Waiting<Task, Reply>[] = [];
+  private closed: Error | null = null;
+
+  /** Starts `size` workers of the file at `url`. */
+  constructor(url: URL, size: number) {
+    for (let index = 0; index < size; index++) {
+      const worker = new Worker(url.href);
+      worker.onmessage = ({ data }: MessageEvent<Answer<Reply>>) => this.settle(worker, data);
+      worker.onerror = (event) => this.close(new Error(event.message));
+      this.idle.push(worker);
+    }
+  }
+
+  /** Does a task. The order of replies is the caller's business. Rejects when the task fails or the pool is closed. */
+  run(task: Task): Promise<Reply> {
+    return new Promise((resolve, reject) => {
+      if (this.closed) return reject(this.closed);
+      this.waiting.push({ task, resolve, reject });
+      this.assign();
+    });
+  }
+
+  /** Ends the workers at once; tasks under way are rejected with `reason`. */
+  close(reason = new Error("the work was stopped")): void {
+    this.closed = reason;
+    for (const worker of [...this.idle, ...this.busy.keys()]) worker.terminate();
+    for (const task of [...this.busy.values(), ...this.waiting.splice(0)]) task.reject(reason);
+    this.busy.clear();
+    this.idle.length = 0;
+  }
+
+  private assign(): void {
+    while (this.waiting.length > 0) {
+      const worker = this.idle.pop();
+      if (!worker) return;
+      const next = this.waiting.shift();
+      if (!next) return;
+      this.busy.set(worker, next);
+      worker.postMessage(next.task);
+    }
+  }
+
+  private settle(worker: Worker, answer: Answer<Reply>): void {
+    const task = this.busy.get(worker);
+    if (!task) return;
+    this.busy.delete(worker);
+    this.idle.push(worker);
+    if ("error" in answer) task.reject(new Error(answer.error));
+    else task.resolve(answer.reply);
+    this.assign();
+  }
+}
+
+/**
+ * Runs the tasks of an endless source through a pool and hands their replies on in the source's order, with at most `ahead` tasks under way: what
+ * comes out slower than it goes in holds the source back.
+ */
+export async function* inOrder<Task, Reply>(
+  tasks: AsyncIterable<Task>,
+  run: (task: Task) => Promise<Reply>,
+  ahead: number,
+): AsyncGenerator<{ task: Task; reply: Reply }> {
+  const queue: { task: Task; reply: Promise<Reply> }[] = [];
+  const next = async () => {
+    const first = queue.shift();
+    return first ? { task: first.task, reply: await first.reply } : null;
+  };
+  try {
+    for await (const task of tasks) {
+      queue.push({ task, reply: run(task) });
+      if (queue.length < ahead) continue;
+      const done = await next();
+      if (done) yield done;
+    }
+    for (let done = await next(); done; done = await next()) yield done;
+  } finally {
+    for (const { reply } of queue) reply.catch(() => {});
+  }
+}

@@ -1,0 +1,125 @@
+import { copyBatch, finishDirectories } from "./copy-batch.ts";
+import type { CopySetting } from "./copy-setting.ts";
+import { encodeEntry, type JournalEntry } from "./journal.ts";
+import { type CollectOptions, removesSources } from "./options.ts";
+import { type Counts, countEntry, noCounts } from "./outcome.ts";
+import { type Placed, PlacingLog } from "./placing.ts";
+import { decodeRows, type PlanRow } from "./plan-row.ts";
+import { type SourceRoot, sourcePath } from "./roots.ts";
+import { SourceTree } from "./source-tree.ts";
+import { type StopFlag, Stopped } from "./stop-flag.ts";
+import { TargetTree } from "./target-tree.ts";
+import { Temporaries } from "./temporaries.ts";
+import { failureOf } from "./thread.ts";
+
+/** The first message: what every batch has in common. */
+export interface CopyStart {
+  kind: "start";
+  options: CollectOptions;
+  work: string;
+  roots: SourceRoot[];
+  acceptsPresent: boolean;
+  stop: StopFlag;
+}
+
+/** Rows to copy, or directories to finish. */
+export interface CopyBatch {
+  kind: "files" | "directories";
+  rows: Uint8Array;
+  /** What earlier runs placed of these rows. */
+  own: Placed[];
+}
+
+/** A finished batch: lines for the journal, and what they count. */
+export interface CopiedBatch {
+  kind: "copied";
+  lines: Uint8Array;
+  counts: Counts;
+  lastFile: string;
+}
+
+/** Progress within a batch of large files; `bytes` may be negative when a file is read again. */
+export interface CopyBytes {
+  kind: "bytes";
+  bytes: number;
+  file: string;
+}
+
+export type CopyMessage = CopiedBatch | CopyBytes | { kind: "stopped" };
+
+declare const self: Worker;
+
+/** Fits the second-level cache, so that what was read is hashed and written from there. */
+const bufferSize = 1_048_576;
+const bytesPerMessage = 32 * 1_048_576;
+
+class Copier {
+  readonly #setting: CopySetting;
+  readonly #own = new Map<number, Placed[]>();
+  readonly #log: PlacingLog;
+  #unreported = 0;
+  #file = "";
+
+  constructor({ options, work, roots, acceptsPresent, stop }: CopyStart) {
+    this.#log = new PlacingLog(work);
+    this.#setting = {
+      sources: new SourceTree(roots),
+      target: new TargetTree(options.target),
+      temporaries: new Temporaries(work),
+      context: { buffer: Buffer.allocUnsafe(bufferSize), stop, onBytes: (count) => this.#onBytes(count) },
+      moving: removesSources(options.mode),
+      keepsEmpty: options.patterns.length === 0,
+      acceptsPresent,
+      own: this.#own,
+    };
+  }
+
+  run({ kind, rows, own }: CopyBatch): CopiedBatch {
+    this.#own.clear();
+    for (const placed of own) this.#own.set(placed.row, [...(this.#own.get(placed.row) ?? []), placed]);
+    const bytes = Buffer.from(rows.buffer, rows.byteOffset, rows.length);
+    const entries =
+      kind === "files"
+        ? copyBatch(this.#watched(bytes), this.#log, this.#setting)
+        : finishDirectories(decodeRows(bytes), this.#setting);
+    return summary(entries, this.#file);
+  }
+
+  *#watched(bytes: Buffer): Generator<PlanRow> {
+    for (const row of decodeRows(bytes)) {
+      this.#file = sourcePath(this.#setting.sources.root(row.source), row.path).toString();
+      yield row;
+    }
+  }
+
+  #onBytes(count: number): void {
+    this.#unreported += count;
+    if (this.#unreported < bytesPerMessage) return;
+    const message: CopyBytes = { kind: "bytes", bytes: this.#unreported, file: this.#file };
+    self.postMessage(message);
+    this.#unreported = 0;
+  }
+}
+
+function summary(entries: readonly JournalEntry[], lastFile: string): CopiedBatch {
+  const counts = noCounts();
+  for (const entry of entries) countEntry(counts, entry);
+  return { kind: "copied", lines: Buffer.concat(entries.map(encodeEntry)), counts, lastFile };
+}
+
+function answer(copier: Copier, batch: CopyBatch): void {
+  try {
+    self.postMessage(copier.run(batch));
+  } catch (error) {
+    self.postMessage(error instanceof Stopped ? { kind: "stopped" } : failureOf(error));
+  }
+}
+
+self.onmessage = (event: MessageEvent<CopyStart>) => {
+  try {
+    const copier = new Copier(event.data);
+    self.onmessage = (next: MessageEvent<CopyBatch>) => answer(copier, next.data);
+  } catch (error) {
+    self.postMessage(failureOf(error));
+  }
+};

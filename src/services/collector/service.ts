@@ -1,0 +1,104 @@
+/** The Collector: gathers files, archives them, mails them. Document: `specs/collector.md`. */
+import { realpathSync } from "node:fs";
+import type { Config } from "../../config.ts";
+import { detailEnvelope } from "../../platform/http/envelopes.ts";
+import type { Limiter } from "../../platform/http/limiter.ts";
+import type { Requests } from "../../platform/http/requests.ts";
+import type { ApiKeys } from "../../platform/identity/api-keys.ts";
+import type { Sealer } from "../../platform/identity/sealing.ts";
+import type { Jobs } from "../../platform/jobs/jobs.ts";
+import type { Topics } from "../../platform/realtime/topics.ts";
+import type { Service } from "../../platform/service.ts";
+import type { Log } from "../../platform/telemetry/log.ts";
+import { reasonOf, StartupError } from "../../platform/telemetry/startup-error.ts";
+import { Access } from "./access.ts";
+import { checkRequest } from "./check-request.ts";
+import { collectJob } from "./collect-job.ts";
+import type { Fences } from "./collect-options.ts";
+import { jobKind } from "./job-view.ts";
+import { progressSocket } from "./progress-socket.ts";
+import { collectorRoutes } from "./routes.ts";
+import type { CollectRequest } from "./schemas.ts";
+
+export interface CollectorOptions {
+  config: Config;
+  log: Log;
+  /** Now, in milliseconds. */
+  now: () => number;
+  jobs: Jobs;
+  topics: Topics;
+  apiKeys: ApiKeys;
+  sealer: Sealer;
+  limiter: Limiter;
+  requests: Requests;
+  tokenKey: Buffer;
+}
+
+const megabyte = 1024 * 1024;
+const expiryMilliseconds = 3_600_000;
+const paths = [
+  "/collect",
+  "/progress",
+  "/result",
+  "/job",
+  "/jobs",
+  "/auth/api-key",
+  "/auth/token",
+  "/ws/progress",
+];
+
+/** Directories as they are once links are followed. Throws StartupError that names the one that is not there. */
+function resolved(setting: string, directories: string[]): string[] {
+  return directories.map((directory) => {
+    try {
+      return realpathSync(directory);
+    } catch (error) {
+      throw new StartupError(`${setting}: ${directory}: ${reasonOf(error)}`);
+    }
+  });
+}
+
+export function createCollector(options: CollectorOptions): Service {
+  const { config, jobs, topics, apiKeys, sealer, limiter, requests, tokenKey, now, log } = options;
+  const { auth, sources, targets, concurrency, attachmentLimit, retentionDays } = config.collector;
+  const access = new Access({ mode: auth, apiKeys, tokenKey, now });
+  const fences: Fences = {
+    sources: resolved("COLLECTOR_SOURCES", sources),
+    targets: resolved("COLLECTOR_TARGETS", targets),
+    dataDirectory: realpathSync(config.dataDirectory),
+  };
+  let expiry: Timer | null = null;
+
+  /** Stores the job. The mail password is sealed before it touches the database. */
+  async function start(request: CollectRequest): Promise<string> {
+    await checkRequest(request, fences);
+    const email = request.email_config;
+    const payload = email?.password
+      ? { ...request, email_config: { ...email, password: sealer.seal(email.password) } }
+      : request;
+    return (await jobs.enqueue(jobKind, payload)).id;
+  }
+
+  return {
+    name: "Collector",
+    prefixes: paths.map((path) => `/api/v1${path}`),
+    envelope: detailEnvelope,
+    bodyLimit: megabyte,
+    routes: collectorRoutes({ access, apiKeys, jobs, limiter, requests, start }),
+    sockets: [progressSocket(jobs, access)],
+    async start() {
+      const openSecret = (sealed: string) => sealer.open(sealed);
+      const onEnd = (event: string, id: string) => topics.broadcast(event, { job_id: id });
+      jobs.register(collectJob({ fences, concurrency, attachmentLimit, openSecret, onEnd }));
+      const expire = () =>
+        jobs.expire(jobKind, retentionDays).catch((error: unknown) => {
+          log.warn({ reason: reasonOf(error) }, "old jobs could not be forgotten");
+        });
+      await expire();
+      expiry = setInterval(expire, expiryMilliseconds);
+    },
+    async stop() {
+      if (expiry) clearInterval(expiry);
+    },
+  };
+}
