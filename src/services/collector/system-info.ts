@@ -1,5 +1,6 @@
 /** pc_info.json: the machine that the files come from. */
 import { writeFile } from "node:fs/promises";
+import { workerUrl } from "../../platform/workers.ts";
 
 const limitMilliseconds = 15_000;
 
@@ -9,7 +10,7 @@ const limitMilliseconds = 15_000;
  */
 export async function collectSystemInfo(signal: AbortSignal): Promise<Record<string, unknown>> {
   signal.throwIfAborted();
-  const worker = new Worker(new URL("./system-info.worker.ts", import.meta.url).href);
+  const worker = new Worker(workerUrl("services/collector/system-info.worker"));
   const stopped = AbortSignal.any([signal, AbortSignal.timeout(limitMilliseconds)]);
   try {
     return await new Promise((resolve, reject) => {

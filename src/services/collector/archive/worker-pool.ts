@@ -15,10 +15,10 @@ export class WorkerPool<Task, Reply> {
   private readonly waiting: Waiting<Task, Reply>[] = [];
   private closed: Error | null = null;
 
-  /** Starts `size` workers of the file at `url`. */
-  constructor(url: URL, size: number) {
+  /** Starts `size` workers of the program at `url`; see `workerUrl`. */
+  constructor(url: string, size: number) {
     for (let index = 0; index < size; index++) {
-      const worker = new Worker(url.href);
+      const worker = new Worker(url);
       worker.onmessage = ({ data }: MessageEvent<Answer<Reply>>) => this.settle(worker, data);
       worker.onerror = (event) => this.close(new Error(event.message));
       this.idle.push(worker);

@@ -3,6 +3,7 @@
  * pieces that are compressed at once and join to one deflate stream. ZIP64 where anything needs it.
  */
 import { availableParallelism } from "node:os";
+import { workerUrl } from "../../../platform/workers.ts";
 import type { ArchiveRun, WriteArchive } from "./archive.ts";
 import { ArchiveFile } from "./archive-file.ts";
 import { combineCrc32 } from "./crc32.ts";
@@ -169,7 +170,7 @@ async function writeSteps(
   { signal, onProgress }: ArchiveRun,
 ): Promise<void> {
   const size = Math.max(1, Math.min(8, availableParallelism()));
-  const pool = new WorkerPool<ZipTask, ZipReply>(new URL("./zip.worker.ts", import.meta.url), size);
+  const pool = new WorkerPool<ZipTask, ZipReply>(workerUrl("services/collector/archive/zip.worker"), size);
   const stop = () => pool.close();
   signal.addEventListener("abort", stop, { once: true });
   try {

@@ -1,3 +1,4 @@
+import { workerUrl } from "../../../platform/workers.ts";
 import type { CommitMessage, CommitRequest, CommitStart } from "./commit.worker.ts";
 import type { CopiedBatch } from "./copy.worker.ts";
 import { Thread } from "./thread.ts";
@@ -23,7 +24,7 @@ export class CommitQueue {
   #changed = Promise.withResolvers<void>();
 
   constructor(start: Omit<CommitStart, "kind">, listener: CommitListener) {
-    const url = new URL("./commit.worker.ts", import.meta.url).href;
+    const url = workerUrl("services/collector/collect/commit.worker");
     const onFailure = (error: Error) => {
       listener.onFailure(error);
       this.#settle();

@@ -1,3 +1,4 @@
+import { workerUrl } from "../../../platform/workers.ts";
 import type { CopiedBatch, CopyBatch, CopyBytes, CopyMessage, CopyStart } from "./copy.worker.ts";
 import type { CollectOptions } from "./options.ts";
 import type { SourceRoot } from "./roots.ts";
@@ -58,7 +59,7 @@ export class CopyPool {
 
   #start(setting: CopyPoolSetting): Copier {
     const { options, work, roots, acceptsPresent, stop } = setting;
-    const url = new URL("./copy.worker.ts", import.meta.url).href;
+    const url = workerUrl("services/collector/collect/copy.worker");
     const settle = () => {
       copier.batches--;
       this.#wake();

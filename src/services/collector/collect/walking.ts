@@ -1,5 +1,6 @@
 import { stat } from "node:fs/promises";
 import { errorCode } from "../../../platform/linux/errors.ts";
+import { workerUrl } from "../../../platform/workers.ts";
 import type { CollectOptions } from "./options.ts";
 import type { SourceRoot } from "./roots.ts";
 import { makeStopFlag, requestStop } from "./stop-flag.ts";
@@ -25,7 +26,7 @@ export async function walkInThread(
   signal.throwIfAborted();
   const stop = makeStopFlag();
   const finished = Promise.withResolvers<WalkResult>();
-  const url = new URL("./walk.worker.ts", import.meta.url).href;
+  const url = workerUrl("services/collector/collect/walk.worker");
   const thread = new Thread<WalkRequest, WalkResult>(url, finished.resolve, finished.reject);
   const onAbort = () => {
     requestStop(stop);
