@@ -50,7 +50,7 @@ export async function startEmbeddedPostgres(options: {
   const start = () => startPostmaster(home, socket, confinement);
 
   let stopping = false;
-  let postmaster = (await adopt(home, options.programs, log)) ?? (await start());
+  let postmaster = (await adopt(home, socket.path, options.programs, log)) ?? (await start());
 
   async function supervise(): Promise<void> {
     for (;;) {
@@ -71,6 +71,7 @@ export async function startEmbeddedPostgres(options: {
       pause = Math.min(pause * 2, longestPauseMilliseconds)
     ) {
       try {
+        await findPostmaster(home, socket.path);
         return await start();
       } catch (error) {
         log.error({ reason: reasonOf(error), retryMilliseconds: pause }, "PostgreSQL did not start");
@@ -97,8 +98,13 @@ export async function startEmbeddedPostgres(options: {
  * Takes over a server that still runs on the cluster. Answers null when there is none, when it ended meanwhile, or when
  * it runs programs of another version, which are about to be removed: such a one is stopped cleanly.
  */
-async function adopt(home: string, programs: string, log: Log): Promise<Postmaster | null> {
-  const left = findPostmaster(home);
+async function adopt(
+  home: string,
+  socketPath: string,
+  programs: string,
+  log: Log,
+): Promise<Postmaster | null> {
+  const left = await findPostmaster(home, socketPath);
   if (!left) return null;
   if (!runs(left, join(programs, "bin/postgres"))) {
     log.info({ pid: left.pid }, "stopping the PostgreSQL that another version left running");

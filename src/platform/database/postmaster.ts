@@ -1,5 +1,5 @@
 /** One running PostgreSQL server: our own child, or one that a killed predecessor left behind. */
-import { readFileSync, rmSync, statSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { StartupError } from "../telemetry/startup-error.ts";
 import { clusterDirectory, complaintOf } from "./cluster.ts";
@@ -21,6 +21,9 @@ export interface SocketDirectory {
 
 const pollMilliseconds = 5;
 const startLimitMilliseconds = 60_000;
+/** Children of a killed server notice within moments that it is gone. */
+const orphanLimitMilliseconds = 10_000;
+const orphanPollMilliseconds = 50;
 
 /** Settings that differ from PostgreSQL's defaults. Durability (fsync, synchronous_commit) stays as it is: on. */
 function settings(home: string, socket: SocketDirectory): string[] {
@@ -53,8 +56,13 @@ function readPidFile(home: string): { pid: number; ready: boolean } | null {
 }
 
 function isSameFile(one: string, other: string): boolean {
-  const [a, b] = [statSync(one, { throwIfNoEntry: false }), statSync(other, { throwIfNoEntry: false })];
-  return a !== undefined && a.dev === b?.dev && a.ino === b.ino;
+  try {
+    const [a, b] = [statSync(one), statSync(other)];
+    return a.dev === b.dev && a.ino === b.ino;
+  } catch {
+    // Gone meanwhile, or another user's.
+    return false;
+  }
 }
 
 /** Whether the process is a server of this very cluster: told by its working directory, whatever it is called. */
@@ -74,19 +82,37 @@ function isAlive(pid: number): boolean {
   }
 }
 
-async function untilGone(pid: number): Promise<void> {
-  while (isAlive(pid)) await Bun.sleep(100);
+/** A zombie counts as gone: nobody may ever collect it. */
+async function untilGone(pid: number, home: string): Promise<void> {
+  while (serves(pid, home)) await Bun.sleep(100);
+}
+
+/** Processes that work in the cluster, by their working directory: a server and its children, also orphaned ones. */
+function* workersOf(home: string): Generator<number> {
+  for (const name of readdirSync("/proc"))
+    if (/^\d+$/.test(name) && serves(Number(name), home)) yield Number(name);
 }
 
 /**
- * Finds a server that still runs on the cluster. A lock file whose process is something else (its number was given
- * again after a reboot) is removed, because PostgreSQL would refuse to start over it.
+ * Finds a server that still runs on the cluster. When the last one was killed, its lock files are removed once its orphaned children are
+ * gone too: their process id may be a zombie's or somebody else's by now, and PostgreSQL would refuse to start over them.
  */
-export function findPostmaster(home: string): Postmaster | null {
+export async function findPostmaster(home: string, socketPath: string): Promise<Postmaster | null> {
   const left = readPidFile(home);
-  if (!left || !isAlive(left.pid)) return null;
-  if (serves(left.pid, home)) return { pid: left.pid, adopted: true, exited: untilGone(left.pid) };
-  rmSync(join(clusterDirectory(home), "postmaster.pid"));
+  if (!left) return null;
+  if (serves(left.pid, home)) return { pid: left.pid, adopted: true, exited: untilGone(left.pid, home) };
+  for (let waited = 0; waited < orphanLimitMilliseconds; waited += orphanPollMilliseconds) {
+    if (workersOf(home).next().done) return removeLocks(home, socketPath);
+    await Bun.sleep(orphanPollMilliseconds);
+  }
+  throw new StartupError(
+    `processes of a PostgreSQL that was killed still work in ${clusterDirectory(home)}: end them first`,
+  );
+}
+
+function removeLocks(home: string, socketPath: string): null {
+  rmSync(join(clusterDirectory(home), "postmaster.pid"), { force: true });
+  for (const name of readdirSync(socketPath)) if (name.endsWith(".lock")) rmSync(join(socketPath, name));
   return null;
 }
 
