@@ -1,5 +1,6 @@
 /** The command line. */
 import { Command } from "commander";
+import { addCollect } from "./commands/collect.ts";
 import { serve } from "./commands/serve.ts";
 import { commit, version } from "./version.ts";
 
@@ -17,6 +18,8 @@ program
     "directory of the database, keys and unpacked files (DATA_DIR, default ./data)",
   )
   .action(serve);
+
+addCollect(program);
 
 program
   .command("version")

@@ -1,13 +1,12 @@
 /** A collecting job from its first file to its result. */
 import { rm } from "node:fs/promises";
-import { join } from "node:path";
 import type { JobKind, JobRun } from "../../platform/jobs/jobs.ts";
 import { reasonOf } from "../../platform/telemetry/startup-error.ts";
 import { archiveFileName, formatOf, writeArchive } from "./archive/archive.ts";
 import type { ArchiveEntry } from "./archive/entry.ts";
 import { Artifacts } from "./artifacts.ts";
 import { type Collected, collectFiles, type Progress } from "./collect/collect.ts";
-import { abandon, finish } from "./collect/finish.ts";
+import { finish } from "./collect/finish.ts";
 import type { CollectOptions } from "./collect/options.ts";
 import { removeSources } from "./collect/removal-phase.ts";
 import { listSources } from "./collect/survey.ts";
@@ -34,7 +33,7 @@ export interface CollectJobOptions {
 const longestList = 10_000;
 
 /** What one run of a job works with. */
-export interface Collection {
+interface Collection {
   id: string;
   request: CollectRequest;
   options: CollectOptions;
@@ -43,7 +42,7 @@ export interface Collection {
 }
 
 /** Collects, and makes what the request asks for beside the files. Interrupted anywhere, it goes on where it was. */
-export async function runCollection(collection: Collection): Promise<Results> {
+async function runCollection(collection: Collection): Promise<Results> {
   const { request, options, signal } = collection;
   const started = performance.now();
   const collected = await collectFiles(options, collection);
@@ -174,44 +173,60 @@ async function mail(
   return { ...results, email_sent: error === null, ...(error === null ? {} : { email_error: error }) };
 }
 
-/** Removes what a job kept for being taken up again. */
-async function cleanUp(request: CollectRequest, id: string, fences: Fences): Promise<void> {
-  await finish(collectOptions(request, id, fences));
-  await rm(join(request.target_path, `.quintet-${id}`), { recursive: true, force: true });
-  if (request.archive_only)
-    await rm(collectOptions(request, id, fences).target, { recursive: true, force: true });
+/** Removes what a job kept for being taken up again. Finished files stay, those of an archive alone go. */
+export async function cleanUp(request: CollectRequest, id: string, fences: Fences): Promise<void> {
+  if (request.dry_run) return;
+  const options = collectOptions(request, id, fences);
+  await finish(options);
+  if (request.archive_only) await rm(options.target, { recursive: true, force: true });
+}
+
+/** Who asks for a collection, stops it and watches it. */
+export interface RequestRun {
+  id: string;
+  request: CollectRequest;
+  fences: Fences;
+  signal: AbortSignal;
+  onProgress(progress: StoredProgress): void;
+}
+
+/**
+ * Does what a request asks for. Fails with an Error that reads "Collection failed: …" and leaves nothing half-written; when it was stopped only for now
+ * (any reason but `cancelled`) everything stays that another run with the same id needs to go on.
+ */
+export async function runRequest({ id, request, fences, signal, onProgress }: RequestRun): Promise<Results> {
+  const options = collectOptions(request, id, fences);
+  const collection: Collection = {
+    id,
+    request,
+    options,
+    signal,
+    onProgress: ({ current, total, currentFile }) => onProgress({ current, total, currentFile }),
+  };
+  if (request.dry_run) return await survey(collection);
+  try {
+    return await runCollection(collection);
+  } catch (error) {
+    if (signal.aborted && signal.reason !== "cancelled") throw error;
+    await cleanUp(request, id, fences);
+    throw new Error(`Collection failed: ${reasonOf(error)}`);
+  }
 }
 
 /** The Collector's kind of durable work. */
 export function collectJob(job: CollectJobOptions): JobKind {
   const { fences } = job;
-
-  async function run({ id, payload, signal, progress }: JobRun): Promise<object> {
-    const request = payload as CollectRequest;
-    const options = collectOptions(request, id, fences);
-    const onProgress = ({ current, total, currentFile }: Progress) =>
-      progress({ current, total, currentFile } satisfies StoredProgress);
-    const collection = { id, request, options, signal, onProgress };
-    if (request.dry_run) return await survey(collection);
-    try {
-      return await mail(await runCollection(collection), request, id, job);
-    } catch (error) {
-      // Another run goes on where this one was: what it needs for that stays.
-      if (signal.aborted && signal.reason !== "cancelled") throw error;
-      await abandon(options);
-      await cleanUp(request, id, fences);
-      throw new Error(`Collection failed: ${reasonOf(error)}`);
-    }
-  }
-
   return {
     kind: jobKind,
     concurrency: job.concurrency,
-    run,
+    async run({ id, payload, signal, progress }: JobRun) {
+      const request = payload as CollectRequest;
+      const results = await runRequest({ id, request, fences, signal, onProgress: progress });
+      return await mail(results, request, id, job);
+    },
     keep: withoutPassword,
     async afterEnd({ id, payload, status }) {
-      const request = payload as CollectRequest;
-      if (!request.dry_run) await cleanUp(request, id, fences);
+      await cleanUp(payload as CollectRequest, id, fences);
       if (status !== "cancelled")
         await job.onEnd(status === "completed" ? "collect.finished" : "collect.failed", id);
     },

@@ -71,7 +71,7 @@ class Committer {
 
   /** The order is the promise: content durable, journal durable, and only then may a source go. */
   #commit(lines: Uint8Array[]): void {
-    if (!process.env.NOSYNC) syncFileSystem(this.#directory);
+    syncFileSystem(this.#directory);
     throwIfStopped(this.#stop);
     append(this.#journal, Buffer.concat(lines));
     if (!removesSources(this.#options.mode)) return;
