@@ -17,21 +17,20 @@ export interface CommitListener {
  * one before it.
  */
 export class CommitQueue {
-  readonly #thread: Thread<CommitStart | CommitRequest, CommitMessage>;
+  readonly #thread: Thread<CommitStart, CommitRequest, CommitMessage>;
   readonly #listener: CommitListener;
   #waiting: CopiedBatch[] = [];
   #running: CopiedBatch[] | undefined;
   #changed = Promise.withResolvers<void>();
 
-  constructor(start: Omit<CommitStart, "kind">, listener: CommitListener) {
+  constructor(start: CommitStart, listener: CommitListener) {
     const url = workerUrl("services/collector/collect/commit.worker");
     const onFailure = (error: Error) => {
       listener.onFailure(error);
       this.#settle();
     };
-    this.#thread = new Thread(url, (message) => this.#onMessage(message), onFailure);
+    this.#thread = new Thread(url, start, (message) => this.#onMessage(message), onFailure);
     this.#listener = listener;
-    this.#thread.post({ kind: "start", ...start });
   }
 
   /** Adds a finished batch. */

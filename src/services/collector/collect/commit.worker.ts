@@ -13,11 +13,10 @@ import { EmptiedDirectories, isRemovable, type KeptSource, removeSource } from "
 import type { SourceRoot } from "./roots.ts";
 import { SourceTree } from "./source-tree.ts";
 import { type StopFlag, Stopped, throwIfStopped } from "./stop-flag.ts";
-import { failureOf } from "./thread.ts";
+import { serveThread, type ThreadTask } from "./thread.ts";
 
 /** The first message. */
 export interface CommitStart {
-  kind: "start";
   options: CollectOptions;
   work: string;
   roots: SourceRoot[];
@@ -34,7 +33,7 @@ export type CommitMessage = { kind: "done" } | { kind: "stopped" };
 
 declare const self: Worker;
 
-class Committer {
+class Committer implements ThreadTask<CommitRequest, CommitMessage> {
   readonly #options: CollectOptions;
   readonly #work: string;
   readonly #stop: StopFlag;
@@ -55,7 +54,23 @@ class Committer {
     );
   }
 
-  run(request: CommitRequest): void {
+  run(request: CommitRequest): CommitMessage {
+    try {
+      this.#serve(request);
+      return { kind: "done" };
+    } catch (error) {
+      if (error instanceof Stopped) return { kind: "stopped" };
+      throw error;
+    }
+  }
+
+  close(): void {
+    this.#sources.close();
+    closeQuietly(this.#directory);
+    closeQuietly(this.#journal);
+  }
+
+  #serve(request: CommitRequest): void {
     switch (request.kind) {
       case "commit":
         this.#commit(request.lines);
@@ -114,20 +129,4 @@ class Committer {
   }
 }
 
-function answer(committer: Committer, request: CommitRequest): void {
-  try {
-    committer.run(request);
-    self.postMessage({ kind: "done" });
-  } catch (error) {
-    self.postMessage(error instanceof Stopped ? { kind: "stopped" } : failureOf(error));
-  }
-}
-
-self.onmessage = (event: MessageEvent<CommitStart>) => {
-  try {
-    const committer = new Committer(event.data);
-    self.onmessage = (next: MessageEvent<CommitRequest>) => answer(committer, next.data);
-  } catch (error) {
-    self.postMessage(failureOf(error));
-  }
-};
+serveThread<CommitStart, CommitRequest, CommitMessage>(self, (start) => new Committer(start));

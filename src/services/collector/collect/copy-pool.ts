@@ -23,7 +23,7 @@ const mostThreads = 4;
 const batchesPerThread = 2;
 
 interface Copier {
-  thread: Thread<CopyStart | CopyBatch, CopyMessage>;
+  thread: Thread<CopyStart, CopyBatch, CopyMessage>;
   batches: number;
 }
 
@@ -73,8 +73,8 @@ export class CopyPool {
       setting.onFailure(error);
       settle();
     };
-    const copier: Copier = { thread: new Thread(url, onMessage, onFailure), batches: 0 };
-    copier.thread.post({ kind: "start", options, work, roots, acceptsPresent, stop });
+    const start = { options, work, roots, acceptsPresent, stop };
+    const copier: Copier = { thread: new Thread(url, start, onMessage, onFailure), batches: 0 };
     return copier;
   }
 

@@ -10,11 +10,10 @@ import { SourceTree } from "./source-tree.ts";
 import { type StopFlag, Stopped } from "./stop-flag.ts";
 import { TargetTree } from "./target-tree.ts";
 import { Temporaries } from "./temporaries.ts";
-import { failureOf } from "./thread.ts";
+import { serveThread, type ThreadTask } from "./thread.ts";
 
 /** The first message: what every batch has in common. */
 export interface CopyStart {
-  kind: "start";
   options: CollectOptions;
   work: string;
   roots: SourceRoot[];
@@ -53,7 +52,7 @@ declare const self: Worker;
 const bufferSize = 1_048_576;
 const bytesPerMessage = 32 * 1_048_576;
 
-class Copier {
+class Copier implements ThreadTask<CopyBatch, CopyMessage> {
   readonly #setting: CopySetting;
   readonly #own = new Map<number, Placed[]>();
   readonly #log: PlacingLog;
@@ -74,7 +73,23 @@ class Copier {
     };
   }
 
-  run({ kind, rows, own }: CopyBatch): CopiedBatch {
+  run(batch: CopyBatch): CopyMessage {
+    try {
+      return this.#copy(batch);
+    } catch (error) {
+      if (error instanceof Stopped) return { kind: "stopped" };
+      throw error;
+    }
+  }
+
+  close(): void {
+    this.#log.close();
+    this.#setting.sources.close();
+    this.#setting.target.close();
+    this.#setting.temporaries.close();
+  }
+
+  #copy({ kind, rows, own }: CopyBatch): CopiedBatch {
     this.#own.clear();
     for (const placed of own) this.#own.set(placed.row, [...(this.#own.get(placed.row) ?? []), placed]);
     const bytes = Buffer.from(rows.buffer, rows.byteOffset, rows.length);
@@ -107,19 +122,4 @@ function summary(entries: readonly JournalEntry[], lastFile: string): CopiedBatc
   return { kind: "copied", lines: Buffer.concat(entries.map(encodeEntry)), counts, lastFile };
 }
 
-function answer(copier: Copier, batch: CopyBatch): void {
-  try {
-    self.postMessage(copier.run(batch));
-  } catch (error) {
-    self.postMessage(error instanceof Stopped ? { kind: "stopped" } : failureOf(error));
-  }
-}
-
-self.onmessage = (event: MessageEvent<CopyStart>) => {
-  try {
-    const copier = new Copier(event.data);
-    self.onmessage = (next: MessageEvent<CopyBatch>) => answer(copier, next.data);
-  } catch (error) {
-    self.postMessage(failureOf(error));
-  }
-};
+serveThread<CopyStart, CopyBatch, CopyMessage>(self, (start) => new Copier(start));

@@ -23,6 +23,12 @@ export class DirectoryCache<T extends { descriptor: number }> {
     return opened;
   }
 
+  /** Closes all of them. */
+  close(): void {
+    for (const { descriptor } of this.#open.values()) closeQuietly(descriptor);
+    this.#open.clear();
+  }
+
   #evict(): void {
     if (this.#open.size <= this.#limit) return;
     const [oldest] = this.#open;

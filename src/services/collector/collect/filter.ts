@@ -4,10 +4,18 @@ import type { CollectOptions } from "./options.ts";
 
 /** Decides which of the things found are collected. */
 export interface Filter {
-  /** Whether a file, symlink or special file is collected. `path` is absolute, `relative` below its source. */
-  accepts(path: string, relative: string, status: FileStatus): boolean;
+  /** Whether a file, symlink or special file is collected; `names` is asked only when patterns need them. */
+  accepts(status: FileStatus, names: () => FileNames): boolean;
   /** Whether a directory below a source is walked at all. */
   enters(relative: string): boolean;
+}
+
+/** How patterns see a file. */
+export interface FileNames {
+  /** Absolute. */
+  path: string;
+  /** Below its source. */
+  relative: string;
 }
 
 /** The filter of a collection's options. Fails with Unprocessable for a bad pattern. */
@@ -17,8 +25,12 @@ export function compileFilter(options: CollectOptions): Filter {
   const everything = options.patterns.length === 0;
   const fits = limits(options);
   return {
-    accepts: (path, relative, status) =>
-      fits(status) && (everything || wanted.matches(path, relative)) && !unwanted.matches(path, relative),
+    accepts: (status, names) => {
+      if (!fits(status)) return false;
+      if (everything && options.exclude.length === 0) return true;
+      const { path, relative } = names();
+      return (everything || wanted.matches(path, relative)) && !unwanted.matches(path, relative);
+    },
     enters: (relative) => !unwanted.matchesByGlob(relative),
   };
 }

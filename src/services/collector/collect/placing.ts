@@ -1,6 +1,6 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { append, openPath } from "../../../platform/linux/descriptors.ts";
+import { append, closeQuietly, openPath } from "../../../platform/linux/descriptors.ts";
 import { openFlag } from "../../../platform/linux/numbers.ts";
 import type { FileStatus } from "../../../platform/linux/status.ts";
 
@@ -28,6 +28,10 @@ export class PlacingLog {
     const path = join(work, filePrefix + crypto.randomUUID());
     const flags = openFlag.writeOnly | openFlag.create | openFlag.exclusive | openFlag.append;
     this.#descriptor = openPath(path, flags, 0o600);
+  }
+
+  close(): void {
+    closeQuietly(this.#descriptor);
   }
 
   write(files: readonly Placed[]): void {

@@ -1,4 +1,5 @@
 import { openBeneath } from "../../../platform/linux/beneath.ts";
+import { closeQuietly } from "../../../platform/linux/descriptors.ts";
 import { openFlag } from "../../../platform/linux/numbers.ts";
 import { DirectoryCache } from "./directory-cache.ts";
 import type { SourceRoot } from "./roots.ts";
@@ -31,6 +32,12 @@ export class SourceTree {
       descriptor: openBeneath(this.#rootDirectory(source), path, openFlag.directory),
     });
     return this.#cache.get(`${source}:${path.toString("latin1")}`, open).descriptor;
+  }
+
+  close(): void {
+    this.#cache.close();
+    for (const descriptor of this.#opened.values()) closeQuietly(descriptor);
+    this.#opened.clear();
   }
 
   #rootDirectory(source: number): number {

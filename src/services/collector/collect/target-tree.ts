@@ -1,5 +1,5 @@
 import { openBeneath } from "../../../platform/linux/beneath.ts";
-import { openAt, openPath } from "../../../platform/linux/descriptors.ts";
+import { closeQuietly, openAt, openPath } from "../../../platform/linux/descriptors.ts";
 import { errorCode } from "../../../platform/linux/errors.ts";
 import { makeDirectory } from "../../../platform/linux/names.ts";
 import { openFlag } from "../../../platform/linux/numbers.ts";
@@ -47,6 +47,11 @@ export class TargetTree {
       if (status === undefined) return undefined;
       if (status.type === "directory") return this.directory(planned);
     }
+  }
+
+  close(): void {
+    this.#cache.close();
+    closeQuietly(this.#root);
   }
 
   #open(planned: Buffer): TargetDirectory {

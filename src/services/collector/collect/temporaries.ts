@@ -36,6 +36,10 @@ export class Temporaries {
     this.defaults = defaults;
   }
 
+  close(): void {
+    closeQuietly(this.directory);
+  }
+
   /** A new empty file for a row of the plan, open for writing and for reading back. Fails with a SystemError. */
   create(row: number, mode: number): TemporaryFile {
     if (this.#way === "named") return createNamed(this.directory, `${temporaryPrefix}${row}`, mode);

@@ -4,30 +4,87 @@ export interface ThreadFailure {
   message: string;
 }
 
+/** What a thread does for each request after the first message has set it up. */
+export interface ThreadTask<Request, Reply> {
+  run(request: Request): Reply;
+  /** Closes every descriptor: the kernel keeps them for the process, not for the thread. */
+  close(): void;
+}
+
+interface End {
+  kind: "end";
+}
+
 /**
- * A Worker that takes messages of one type and answers with another. A Worker that dies, or that reports a failure,
- * is told once through `onFailure`.
+ * The Worker's side of a {@link Thread}: the first message sets the task up, every further one is answered by it. What
+ * it throws is reported as a failure.
  */
-export class Thread<In, Out extends { kind: string }> {
+export function serveThread<Start, Request extends { kind: string }, Reply>(
+  scope: Worker,
+  begin: (start: Start) => ThreadTask<Request, Reply>,
+): void {
+  let task: ThreadTask<Request, Reply> | undefined;
+  const serve = (request: Request | End) => {
+    if (isEnd(request)) {
+      task?.close();
+      process.exit();
+    }
+    if (task !== undefined) scope.postMessage(task.run(request));
+  };
+  const reporting =
+    <Message>(handle: (message: Message) => void) =>
+    ({ data }: MessageEvent<Message>) => {
+      try {
+        handle(data);
+      } catch (error) {
+        scope.postMessage(failureOf(error));
+      }
+    };
+  scope.onmessage = reporting<Start>((start) => {
+    scope.onmessage = reporting(serve);
+    task = begin(start);
+  });
+}
+
+function isEnd(message: { kind: string }): message is End {
+  return message.kind === "end";
+}
+
+/**
+ * A Worker that is set up by one message, takes others and answers them. A Worker that dies, or that reports a
+ * failure, is told through `onFailure`.
+ */
+export class Thread<Start, Request extends { kind: string }, Reply extends { kind: string }> {
   readonly #worker: Worker;
 
-  constructor(url: string, onMessage: (message: Out) => void, onFailure: (error: Error) => void) {
+  constructor(
+    url: string,
+    start: Start,
+    onMessage: (message: Reply) => void,
+    onFailure: (error: Error) => void,
+  ) {
     this.#worker = new Worker(url);
-    this.#worker.onmessage = (event: MessageEvent<Out | ThreadFailure>) => {
+    this.#worker.onmessage = (event: MessageEvent<Reply | ThreadFailure>) => {
       const message = event.data;
       if (isFailure(message)) onFailure(new Error(message.message));
       else onMessage(message);
     };
     this.#worker.onerror = (event) => onFailure(new Error(event.message));
+    this.#worker.postMessage(start);
   }
 
-  post(message: In): void {
+  post(message: Request): void {
     this.#worker.postMessage(message);
   }
 
-  /** Ends the thread. What it holds open is released with it. */
+  /**
+   * Ends the thread after what it is doing. It is not terminated, because it must close its descriptors itself; one
+   * that hangs in the kernel does not keep the process alive.
+   */
   end(): void {
-    this.#worker.terminate();
+    const end: End = { kind: "end" };
+    this.#worker.postMessage(end);
+    this.#worker.unref();
   }
 }
 
@@ -35,7 +92,6 @@ function isFailure(message: { kind: string }): message is ThreadFailure {
   return message.kind === "failure";
 }
 
-/** The message that a failed thread sends. */
-export function failureOf(error: unknown): ThreadFailure {
+function failureOf(error: unknown): ThreadFailure {
   return { kind: "failure", message: error instanceof Error ? error.message : String(error) };
 }

@@ -150,8 +150,8 @@ function* foundFile(
   status: FileStatus,
   { filter }: WalkLimits,
 ): Generator<Found> {
-  const accepted = filter.accepts(sourcePath(root, path).toString(), path.toString(), status);
-  if (!accepted) return;
+  const names = () => ({ path: sourcePath(root, path).toString(), relative: path.toString() });
+  if (!filter.accepts(status, names)) return;
   const size = status.type === "file" ? status.size : 0;
   const { type, modifiedNs } = status;
   yield { type, size, occupied: Math.min(size, status.allocated), modifiedNs, path };

@@ -5,11 +5,12 @@ import type { PlanTotals } from "./plan.ts";
 import { encodeRow } from "./plan-row.ts";
 import type { SourceRoot } from "./roots.ts";
 import { type StopFlag, throwIfStopped } from "./stop-flag.ts";
-import { failureOf } from "./thread.ts";
+import { serveThread } from "./thread.ts";
 import { type Found, walkSource } from "./walk.ts";
 
 /** What to walk, and where the rows go; without `file` they are only counted. */
 export interface WalkRequest {
+  kind: "walk";
   options: CollectOptions;
   roots: SourceRoot[];
   /** `device:inode` of directories left out. */
@@ -30,13 +31,8 @@ export interface WalkResult {
 
 declare const self: Worker;
 
-self.onmessage = (event: MessageEvent<WalkRequest>) => {
-  try {
-    self.postMessage(walk(event.data));
-  } catch (error) {
-    self.postMessage(failureOf(error));
-  }
-};
+/** The walk needs no setting up, and keeps nothing open between requests. */
+serveThread<null, WalkRequest, WalkResult>(self, () => ({ run: walk, close: () => undefined }));
 
 class OutOfTime extends Error {}
 

@@ -27,14 +27,14 @@ export async function walkInThread(
   const stop = makeStopFlag();
   const finished = Promise.withResolvers<WalkResult>();
   const url = workerUrl("services/collector/collect/walk.worker");
-  const thread = new Thread<WalkRequest, WalkResult>(url, finished.resolve, finished.reject);
+  const thread = new Thread<null, WalkRequest, WalkResult>(url, null, finished.resolve, finished.reject);
   const onAbort = () => {
     requestStop(stop);
     finished.reject(signal.reason);
   };
   signal.addEventListener("abort", onAbort, { once: true });
   try {
-    thread.post({ options, roots, excluded, file, deadlineMs, stop });
+    thread.post({ kind: "walk", options, roots, excluded, file, deadlineMs, stop });
     return await finished.promise;
   } finally {
     signal.removeEventListener("abort", onAbort);
