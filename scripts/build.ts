@@ -1,10 +1,21 @@
-/** Builds `dist/quintet`: one executable with everything inside. */
+/**
+ * Builds `dist/quintet`: one executable with everything inside.
+ *
+ * Usage: bun scripts/build.ts [--outfile PATH] [--level N]   (zstd level of what is carried: 19, or less to save time)
+ */
 import { existsSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
+import { parseArgs } from "node:util";
 import { $ } from "bun";
 
 const root = join(import.meta.dir, "..");
-const outfile = join(root, "dist/quintet");
+const { values } = parseArgs({
+  options: {
+    outfile: { type: "string", default: join(root, "dist/quintet") },
+    level: { type: "string", default: "19" },
+  },
+});
+const outfile = resolve(values.outfile);
 
 async function commitOf(): Promise<string> {
   if (!existsSync(join(root, ".git"))) return "unknown";
@@ -27,6 +38,6 @@ const options = [
   `--outfile=${outfile}`,
 ];
 
-await $`${process.execPath} scripts/pack.ts --level 19`.cwd(root);
+await $`${process.execPath} scripts/pack.ts --level ${values.level}`.cwd(root);
 await $`${process.execPath} build ${options} src/main.ts ${workers}`.cwd(root).quiet();
 console.log(`${outfile}: ${(statSync(outfile).size / 2 ** 20).toFixed(1)} MiB`);

@@ -44,7 +44,7 @@ async function runTests(): Promise<{ passed: number; failed: number }> {
 
 const checks: [string, string[]][] = [
   ["packing assets", [bun, "scripts/pack.ts"]],
-  ["format and lint", [bin("biome"), "ci", "--error-on-warnings", "."]],
+  ["format and lint", [bin("biome"), "ci", "--colors=off", "--error-on-warnings", "."]],
   ["types", [bun, "--bun", bin("tsc"), "--noEmit"]],
   ["unused code", [bun, "--bun", bin("knip")]],
 ];

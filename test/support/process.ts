@@ -19,9 +19,6 @@ export interface Ended {
 const root = join(import.meta.dir, "../..");
 const fromSource = [process.execPath, join(root, "src/main.ts")];
 
-/** The compiled executable. */
-export const executable = join(root, "dist/quintet");
-
 export interface SpawnOptions {
   /** Program and first arguments; the source under Bun when not given. */
   command?: string[];

@@ -76,7 +76,10 @@ export const conflict = failureOf("conflict");
 export const tooLarge = failureOf("tooLarge");
 /** Does not have the shape that the document asks for (422); carries `problems`. */
 export const unprocessable = failureOf("unprocessable");
-/** Locked after too many failed attempts (423). */
+/**
+ * Locked after too many failed attempts (423).
+ * @public
+ */
 export const locked = failureOf("locked");
 /** Over a rate limit (429); carries `retryAfter`. */
 export const tooMany = failureOf("tooMany");

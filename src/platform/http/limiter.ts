@@ -1,5 +1,5 @@
 /** Counts requests against limits and tells the client where it stands. */
-import { Failure } from "./failures.ts";
+import { tooMany } from "./failures.ts";
 import { limitHeaders, type RateStore, type Rule } from "./limits.ts";
 
 export interface Limit {
@@ -23,7 +23,7 @@ export class Limiter {
     if (!this.store) return {};
     const verdict = await this.store.hit(key, rule, this.now());
     const headers = limitHeaders(verdict);
-    if (!verdict.allowed) throw new Failure("tooMany", message, { headers });
+    if (!verdict.allowed) throw tooMany(message, { headers });
     return headers;
   }
 }

@@ -3,7 +3,7 @@ import { type Failure, unauthenticated, unavailable } from "../../platform/http/
 import type { ApiKeys } from "../../platform/identity/api-keys.ts";
 import { signToken, verifyToken } from "../../platform/identity/tokens.ts";
 
-export const tokenAudience = "collector";
+const tokenAudience = "collector";
 
 /** Whose limit a request counts against, and on whose behalf it acts. */
 export interface Caller {
