@@ -26,7 +26,7 @@ const assetTypes: Record<string, string> = {
 };
 
 const startSwagger = `window.ui = SwaggerUIBundle({
-  url: "openapi.json",
+  url: "/openapi.json",
   dom_id: "#page",
   deepLinking: true,
   persistAuthorization: true,
@@ -34,7 +34,7 @@ const startSwagger = `window.ui = SwaggerUIBundle({
 });
 `;
 
-const startRedoc = `Redoc.init("openapi.json", { disableSearch: true, hideDownloadButtons: false }, document.getElementById("page"));
+const startRedoc = `Redoc.init("/openapi.json", { disableSearch: true, hideDownloadButtons: false }, document.getElementById("page"));
 `;
 
 /** Nothing is loaded from elsewhere. Both tools style elements inline; ReDoc may work in a Worker made from a blob. */
@@ -52,8 +52,8 @@ const policy = [
 ].join("; ");
 
 function page(title: string, { styles, scripts }: { styles: string[]; scripts: string[] }): Response {
-  const head = styles.map((name) => `<link rel="stylesheet" href="docs/assets/${name}">`).join("");
-  const body = scripts.map((name) => `<script src="docs/assets/${name}"></script>`).join("");
+  const head = styles.map((name) => `<link rel="stylesheet" href="/docs/assets/${name}">`).join("");
+  const body = scripts.map((name) => `<script src="/docs/assets/${name}"></script>`).join("");
   const html = `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>${title}</title><link rel="icon" href="data:,">${head}</head>

@@ -83,3 +83,11 @@ export function sameFile(
 ): boolean {
   return one.inode === other.inode && one.device === other.device;
 }
+
+/** Below this a hole is not worth the calls that find it. */
+const smallestSparse = 65_536;
+
+/** Whether a file occupies less than its size, so that looking for its holes pays. */
+export function isSparse({ size, allocated }: Pick<FileStatus, "size" | "allocated">): boolean {
+  return size >= smallestSparse && allocated < size;
+}

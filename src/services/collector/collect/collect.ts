@@ -72,7 +72,10 @@ async function copyPlan(
       {
         onFailure: threads.fail,
         onCommitted: (batches) => {
-          for (const batch of batches) addCounts(counts, batch.counts);
+          for (const batch of batches) {
+            addCounts(counts, batch.counts);
+            partial -= batch.told;
+          }
           const currentFile = batches.at(-1)?.lastFile ?? progress.currentFile;
           Object.assign(progress, { current: settled(counts), bytes: counts.bytes + partial, currentFile });
           onProgress({ ...progress });
@@ -95,17 +98,14 @@ async function copyPlan(
       },
     }),
   );
-  await threads.run(
-    async () => {
-      for (const kind of ["files", "directories"] as const) {
-        await copyBatches(planBatches(work, kind, recovery), pool, commits);
-      }
-      if (options.mode !== "move_remove") return;
-      if (recovery.resumed) await commits.remove({ kind: "removeAll" });
-      await commits.remove({ kind: "removeDirectories" });
-    },
-    () => pool.idle(),
-  );
+  await threads.run(async () => {
+    for (const kind of ["files", "directories"] as const) {
+      await copyBatches(planBatches(work, kind, recovery), pool, commits);
+    }
+    if (options.mode !== "move_remove") return;
+    if (recovery.resumed) await commits.remove({ kind: "removeAll" });
+    await commits.remove({ kind: "removeDirectories" });
+  });
 }
 
 async function copyBatches(

@@ -5,6 +5,8 @@ import { Thread } from "./thread.ts";
 
 /** So many batches may wait to become durable before copying waits too. */
 const mostWaiting = 256;
+/** Every commit costs the file system one of its own: many small ones cost more than the files. */
+const pauseBetweenMs = 100;
 
 /** Who hears what became durable, and what failed. */
 export interface CommitListener {
@@ -20,6 +22,10 @@ export class CommitQueue {
   readonly #thread: Thread<CommitStart, CommitRequest, CommitMessage>;
   readonly #listener: CommitListener;
   #waiting: CopiedBatch[] = [];
+  /** When the last commit ended, in milliseconds of the monotonic clock. */
+  #lastEnd = Number.NEGATIVE_INFINITY;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #isUrgent = false;
   #running: CopiedBatch[] | undefined;
   #changed = Promise.withResolvers<void>();
 
@@ -46,7 +52,10 @@ export class CommitQueue {
 
   /** Resolves when all that was pushed is durable. */
   async drained(): Promise<void> {
+    this.#isUrgent = true;
+    this.#next();
     while (this.#running !== undefined || this.#waiting.length > 0) await this.#changed.promise;
+    this.#isUrgent = false;
   }
 
   /** Runs a removal, with nothing else going on. */
@@ -57,12 +66,19 @@ export class CommitQueue {
     await this.drained();
   }
 
-  end(): void {
-    this.#thread.end();
+  async end(): Promise<void> {
+    clearTimeout(this.#timer);
+    await this.#thread.end();
   }
 
   #next(): void {
     if (this.#running !== undefined || this.#waiting.length === 0) return;
+    const pauseMs = this.#lastEnd + pauseBetweenMs - performance.now();
+    clearTimeout(this.#timer);
+    if (pauseMs > 0 && !this.#isUrgent) {
+      this.#timer = setTimeout(() => this.#next(), pauseMs);
+      return;
+    }
     this.#running = this.#waiting;
     this.#waiting = [];
     this.#thread.post({ kind: "commit", lines: this.#running.map(({ lines }) => lines) });
@@ -78,6 +94,7 @@ export class CommitQueue {
 
   #settle(): void {
     this.#running = undefined;
+    this.#lastEnd = performance.now();
     this.#changed.resolve();
     this.#changed = Promise.withResolvers();
   }

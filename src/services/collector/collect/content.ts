@@ -1,7 +1,7 @@
 import { cloneBlocks, readAt, seekTo, truncate, writeAt } from "../../../platform/linux/descriptors.ts";
 import { seek } from "../../../platform/linux/numbers.ts";
-import type { FileStatus } from "../../../platform/linux/status.ts";
-import { type CopyContext, hashFile, readFully } from "./hash.ts";
+import { type FileStatus, isSparse, statusOf } from "../../../platform/linux/status.ts";
+import { type CopyContext, hashFile, hashZeros, readFully } from "./hash.ts";
 import { throwIfStopped } from "./stop-flag.ts";
 
 /** What was written. */
@@ -14,8 +14,6 @@ export interface CopiedContent {
 
 /** Files whose status says 0 bytes are read up to here all the same: those of /proc do hold something. */
 const pseudoFileLimit = 16 * 1_048_576;
-/** Below this a hole is not worth the calls that find it. */
-const smallestSparse = 65_536;
 
 /**
  * Copies what an open file held when `status` was taken, and not a byte that was added since, into an empty file.
@@ -28,13 +26,13 @@ export function copyContent(
   context: CopyContext,
 ): CopiedContent {
   if (status.size === 0) return copyRange(source, target, 0, pseudoFileLimit, context);
-  const sparse = status.size >= smallestSparse && status.allocated < status.size;
+  const sparse = isSparse(status);
   if (status.size <= context.buffer.length && !sparse) {
     return copySmall(source, target, status.size, context.buffer);
   }
   if (cloneBlocks(source, target)) {
     truncate(target, status.size);
-    return { sha256: hashFile(target, status.size, context), size: status.size };
+    return { sha256: hashFile(target, statusOf(target), context), size: status.size };
   }
   if (sparse) return copySparse(source, target, status.size, context);
   return copyRange(source, target, 0, status.size, context);
@@ -97,13 +95,4 @@ function copySparse(source: number, target: number, size: number, context: CopyC
     }
   }
   return { sha256: hasher.digest("hex"), size };
-}
-
-const zeros = Buffer.alloc(1_048_576);
-
-function hashZeros(hasher: Bun.CryptoHasher, count: number, { stop }: CopyContext): void {
-  for (let left = count; left > 0; left -= zeros.length) {
-    throwIfStopped(stop);
-    hasher.update(left < zeros.length ? zeros.subarray(0, left) : zeros);
-  }
 }

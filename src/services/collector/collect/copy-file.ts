@@ -48,7 +48,7 @@ function findPresent(
   if (!isSource && !acceptsPresent) return undefined;
   let sha256: string | undefined;
   const hashOnce = () => {
-    sha256 ??= hashFile(source, status.size, context);
+    sha256 ??= hashFile(source, status, context);
     return sha256;
   };
   const content = { size: status.size, sha256: hashOnce };
@@ -136,7 +136,7 @@ function holds(
   { size, sha256 }: CopiedContent,
   { context }: CopySetting,
 ): boolean {
-  return written.size === size && hashFile(descriptor, size, context) === sha256;
+  return written.size === size && hashFile(descriptor, written, context) === sha256;
 }
 
 function discarded(temporary: TemporaryFile, outcome: Outcome, { temporaries }: CopySetting): Outcome {

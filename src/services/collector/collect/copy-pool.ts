@@ -53,8 +53,8 @@ export class CopyPool {
     while (this.#copiers.some(({ batches }) => batches > 0)) await this.#changed.promise;
   }
 
-  end(): void {
-    for (const { thread } of this.#copiers) thread.end();
+  async end(): Promise<void> {
+    await Promise.all(this.#copiers.map(({ thread }) => thread.end()));
   }
 
   #start(setting: CopyPoolSetting): Copier {

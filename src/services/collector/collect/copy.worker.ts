@@ -1,6 +1,6 @@
 import { copyBatch, finishDirectories } from "./copy-batch.ts";
 import type { CopySetting } from "./copy-setting.ts";
-import { encodeEntry, type JournalEntry } from "./journal.ts";
+import { encodeEntry } from "./journal.ts";
 import { type CollectOptions, removesSources } from "./options.ts";
 import { type Counts, countEntry, noCounts } from "./outcome.ts";
 import { type Placed, PlacingLog } from "./placing.ts";
@@ -35,9 +35,11 @@ export interface CopiedBatch {
   lines: Uint8Array;
   counts: Counts;
   lastFile: string;
+  /** Bytes of it that were told while it was being copied. */
+  told: number;
 }
 
-/** Progress within a batch of large files; `bytes` may be negative when a file is read again. */
+/** Progress within a batch of large files. */
 export interface CopyBytes {
   kind: "bytes";
   bytes: number;
@@ -49,15 +51,16 @@ export type CopyMessage = CopiedBatch | CopyBytes | { kind: "stopped" };
 declare const self: Worker;
 
 /** Fits the second-level cache, so that what was read is hashed and written from there. */
-const bufferSize = 1_048_576;
+const bufferSize = 524_288;
 const bytesPerMessage = 32 * 1_048_576;
 
 class Copier implements ThreadTask<CopyBatch, CopyMessage> {
   readonly #setting: CopySetting;
   readonly #own = new Map<number, Placed[]>();
   readonly #log: PlacingLog;
-  #unreported = 0;
-  #file = "";
+  #untold = 0;
+  #told = 0;
+  #row: PlanRow | undefined;
 
   constructor({ options, work, roots, acceptsPresent, stop }: CopyStart) {
     this.#log = new PlacingLog(work);
@@ -92,34 +95,40 @@ class Copier implements ThreadTask<CopyBatch, CopyMessage> {
   #copy({ kind, rows, own }: CopyBatch): CopiedBatch {
     this.#own.clear();
     for (const placed of own) this.#own.set(placed.row, [...(this.#own.get(placed.row) ?? []), placed]);
-    const bytes = Buffer.from(rows.buffer, rows.byteOffset, rows.length);
+    this.#told = 0;
+    this.#untold = 0;
+    const planned = this.#watched(Buffer.from(rows.buffer, rows.byteOffset, rows.length));
     const entries =
       kind === "files"
-        ? copyBatch(this.#watched(bytes), this.#log, this.#setting)
-        : finishDirectories(decodeRows(bytes), this.#setting);
-    return summary(entries, this.#file);
+        ? copyBatch(planned, this.#log, this.#setting)
+        : finishDirectories(planned, this.#setting);
+    const counts = noCounts();
+    for (const entry of entries) countEntry(counts, entry);
+    const lines = Buffer.concat(entries.map(encodeEntry));
+    return { kind: "copied", lines, counts, lastFile: this.#file(), told: this.#told };
   }
 
   *#watched(bytes: Buffer): Generator<PlanRow> {
     for (const row of decodeRows(bytes)) {
-      this.#file = sourcePath(this.#setting.sources.root(row.source), row.path).toString();
+      this.#row = row;
       yield row;
     }
   }
 
-  #onBytes(count: number): void {
-    this.#unreported += count;
-    if (this.#unreported < bytesPerMessage) return;
-    const message: CopyBytes = { kind: "bytes", bytes: this.#unreported, file: this.#file };
-    self.postMessage(message);
-    this.#unreported = 0;
+  /** The file at hand, for people. */
+  #file(): string {
+    if (this.#row === undefined) return "";
+    return sourcePath(this.#setting.sources.root(this.#row.source), this.#row.path).toString();
   }
-}
 
-function summary(entries: readonly JournalEntry[], lastFile: string): CopiedBatch {
-  const counts = noCounts();
-  for (const entry of entries) countEntry(counts, entry);
-  return { kind: "copied", lines: Buffer.concat(entries.map(encodeEntry)), counts, lastFile };
+  #onBytes(count: number): void {
+    this.#untold += count;
+    if (this.#untold < bytesPerMessage) return;
+    const message: CopyBytes = { kind: "bytes", bytes: this.#untold, file: this.#file() };
+    self.postMessage(message);
+    this.#told += this.#untold;
+    this.#untold = 0;
+  }
 }
 
 serveThread<CopyStart, CopyBatch, CopyMessage>(self, (start) => new Copier(start));

@@ -18,9 +18,9 @@ export function isIdenticalFile(
   if (found.type !== "file" || found.size !== content.size) return false;
   const descriptor = openAt(directory, name, readingFlags);
   try {
-    const { type, size } = statusOf(descriptor);
-    if (type !== "file" || size !== content.size) return false;
-    return hashFile(descriptor, size, context) === content.sha256();
+    const status = statusOf(descriptor);
+    if (status.type !== "file" || status.size !== content.size) return false;
+    return hashFile(descriptor, status, context) === content.sha256();
   } finally {
     closeQuietly(descriptor);
   }

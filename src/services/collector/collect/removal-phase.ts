@@ -38,10 +38,7 @@ export async function removeSources(
   const queue = threads.owns(
     new CommitQueue({ options, work, roots: plan.roots, stop: threads.stop }, listener),
   );
-  await threads.run(
-    () => queue.remove({ kind: "removeAll" }),
-    () => queue.drained(),
-  );
+  await threads.run(() => queue.remove({ kind: "removeAll" }));
   const kept = (await readKept(work)).size;
   return { removed: true, warnings: kept === 0 ? [] : [`${kept} sources were kept: the manifest says why`] };
 }

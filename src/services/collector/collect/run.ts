@@ -1,13 +1,10 @@
 import { makeStopFlag, requestStop, type StopFlag } from "./stop-flag.ts";
 
-/** How long stopping threads get to finish the system call that they are in, in milliseconds. */
-const graceMs = 700;
-
 /** The threads of one collection: they stop together, when the caller says so or when one of them fails. */
 export class Run {
   readonly stop: StopFlag = makeStopFlag();
   readonly #signal: AbortSignal;
-  readonly #owned: { end(): void }[] = [];
+  readonly #owned: { end(): Promise<void> }[] = [];
   readonly #failed = Promise.withResolvers<never>();
 
   constructor(signal: AbortSignal) {
@@ -17,7 +14,7 @@ export class Run {
   }
 
   /** Something that is ended with the run. */
-  owns<T extends { end(): void }>(thing: T): T {
+  owns<T extends { end(): Promise<void> }>(thing: T): T {
     this.#owned.push(thing);
     return thing;
   }
@@ -29,10 +26,10 @@ export class Run {
   };
 
   /**
-   * Does the work. When it fails or is aborted the threads are asked to stop and waited for with `settled`, for at
-   * most {@link graceMs}; in every case they are ended.
+   * Does the work. When it fails or is aborted the threads stop between two system calls; in every case they are ended,
+   * and waited for a moment.
    */
-  async run(work: () => Promise<void>, settled: () => Promise<void>): Promise<void> {
+  async run(work: () => Promise<void>): Promise<void> {
     const onAbort = () => {
       requestStop(this.stop);
       this.#failed.reject(this.#signal.reason);
@@ -45,11 +42,10 @@ export class Run {
     } catch (error) {
       requestStop(this.stop);
       working.catch(() => undefined);
-      await Promise.race([settled(), Bun.sleep(graceMs)]);
       throw error;
     } finally {
       this.#signal.removeEventListener("abort", onAbort);
-      for (const thing of this.#owned) thing.end();
+      await Promise.all(this.#owned.map((thing) => thing.end()));
     }
   }
 }

@@ -11,6 +11,9 @@ export interface ThreadTask<Request, Reply> {
   close(): void;
 }
 
+/** How long an ending thread gets to finish the system call that it is in, in milliseconds. */
+const graceMs = 700;
+
 interface End {
   kind: "end";
 }
@@ -78,13 +81,18 @@ export class Thread<Start, Request extends { kind: string }, Reply extends { kin
   }
 
   /**
-   * Ends the thread after what it is doing. It is not terminated, because it must close its descriptors itself; one
-   * that hangs in the kernel does not keep the process alive.
+   * Ends the thread after what it is doing; resolves when its descriptors are closed, or after {@link graceMs} where it
+   * hangs in the kernel. It is not terminated, because it must close them itself; it does not keep the process alive.
    */
-  end(): void {
+  async end(): Promise<void> {
+    const closed = Promise.withResolvers<void>();
+    const patience = setTimeout(closed.resolve, graceMs);
+    this.#worker.addEventListener("close", () => closed.resolve());
     const end: End = { kind: "end" };
     this.#worker.postMessage(end);
     this.#worker.unref();
+    await closed.promise;
+    clearTimeout(patience);
   }
 }
 

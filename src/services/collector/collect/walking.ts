@@ -38,7 +38,7 @@ export async function walkInThread(
     return await finished.promise;
   } finally {
     signal.removeEventListener("abort", onAbort);
-    thread.end();
+    await thread.end();
   }
 }
 
