@@ -29,7 +29,13 @@ async function runTests(): Promise<{ passed: number; failed: number }> {
   const directory = mkdtempSync(join(tmpdir(), "quintet-report-"));
   const outfile = join(directory, "junit.xml");
   const reporter = ["--reporter=junit", `--reporter-outfile=${outfile}`];
-  const succeeded = await step("tests", [bun, "test", ...reporter, ...process.argv.slice(2)]);
+  const succeeded = await step("tests", [
+    bun,
+    "test",
+    "--timeout=120000",
+    ...reporter,
+    ...process.argv.slice(2),
+  ]);
   let [passed, failed] = [0, 0];
   try {
     const report = readFileSync(outfile, "utf8");

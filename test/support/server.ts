@@ -1,10 +1,14 @@
 /** A real server for tests: port 0, a data directory of its own, a database copied from one that was made once. */
+import { setDefaultTimeout } from "bun:test";
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { $ } from "bun";
 import { readConfig } from "../../src/config.ts";
 import { type Quintet, startServer } from "../../src/server.ts";
+
+// Tests start real servers and databases; a hang must still end well before CI's own limit.
+setDefaultTimeout(120_000);
 
 export interface TestServer {
   url: string;

@@ -57,8 +57,8 @@ function validationFailure(error: ElysiaValidation): Failure {
   if (!location) return new Failure("unexpected", "Internal server error", { cause: error });
   if (error.value instanceof UnreadableBody) return wrongBody[error.value.reason](error.value);
   const schema = error.validator.schema;
-  const issues = schema instanceof z.ZodType ? (schema.safeParse(error.value).error?.issues ?? []) : [];
-  return unprocessable("Validation error", { problems: problemsOf(issues, error.value, location) });
+  const problems = schema instanceof z.ZodType ? problemsOf(schema, error.value, location) : [];
+  return unprocessable("Validation error", { problems });
 }
 
 /** Makes a failure of whatever was thrown. Nothing of an unexpected error is shown. */

@@ -1,5 +1,5 @@
 /** Problems of an input in FastAPI's form (pydantic 1 texts), made from zod's issues. */
-import type { z } from "zod";
+import { z } from "zod";
 import { type Problem, unprocessable } from "./failures.ts";
 
 type Issue = z.core.$ZodIssue;
@@ -78,6 +78,7 @@ function enumeration(issue: Extract<Issue, { code: "invalid_value" }>): Describe
 function describe(issue: Issue, value: unknown): Described {
   switch (issue.code) {
     case "invalid_type":
+      if (issue.message === wrongType.int?.message) return wrongType.int;
       return wrongType[issue.expected] ?? { message: issue.message, type: "type_error" };
     case "too_small":
       return bound(
@@ -145,16 +146,21 @@ function expand(issue: Issue, input: unknown, above: Path): Problem[] {
   return [{ path, ...describe(issue, value) }];
 }
 
-/** Every problem of `input`, in the order of the schema's fields. */
-export function problemsOf(issues: readonly Issue[], input: unknown, location: Location): Problem[] {
-  return issues.flatMap((issue) => expand(issue, input, [location]));
+/** zod says of a text that it is no number, also where only a whole one would do: its own message keeps the difference. */
+const nameIntegers: z.core.$ZodErrorMap = ({ code, inst }) =>
+  code === "invalid_type" && inst instanceof z.core.$ZodNumberFormat ? wrongType.int?.message : undefined;
+
+/** Every problem of `input`, in the order of the schema's fields; none when it fits. */
+export function problemsOf(schema: z.ZodType, input: unknown, location: Location): Problem[] {
+  const { error } = schema.safeParse(input, { error: nameIntegers });
+  return error?.issues.flatMap((issue) => expand(issue, input, [location])) ?? [];
 }
 
 /** The value that `schema` makes of `input`. Fails with `unprocessable` that carries every problem. */
 export function parse<S extends z.ZodType>(schema: S, input: unknown, location: Location): z.output<S> {
   const parsed = schema.safeParse(input);
   if (parsed.success) return parsed.data;
-  throw unprocessable("Validation error", { problems: problemsOf(parsed.error.issues, input, location) });
+  throw unprocessable("Validation error", { problems: problemsOf(schema, input, location) });
 }
 
 /** The problem of a body that is no JSON; `error` is what JSON.parse threw. */

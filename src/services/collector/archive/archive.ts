@@ -1,15 +1,21 @@
 /** Writing an archive of any format. */
+import { invalid } from "../../../platform/http/failures.ts";
 import type { ArchiveEntry } from "./entry.ts";
 import { writeZip } from "./zip.ts";
 
 export type ArchiveFormat = "zip";
 
-/** The format that a request's `archive_format` and `archive_compression` name. */
+/**
+ * The format that a request's `archive_format` and `archive_compression` name. Fails with `invalid` for one that this version does not write: never
+ * another in its place.
+ */
 export function formatOf(
   format: "zip" | "tar" | "7z",
   compression: "gzip" | "bzip2" | "xz" | null,
 ): ArchiveFormat {
-  return "zip";
+  if (format === "zip") return "zip";
+  const name = compression && format === "tar" ? `${format} (${compression})` : format;
+  throw invalid(`Archive format is not supported by this version: ${name}`);
 }
 
 /** The name of an archive in the target directory. */

@@ -51,7 +51,7 @@ export type CopyMessage = CopiedBatch | CopyBytes | { kind: "stopped" };
 declare const self: Worker;
 
 /** Fits the second-level cache, so that what was read is hashed and written from there. */
-const bufferSize = 524_288;
+const bufferSize = 1_048_576;
 const bytesPerMessage = 32 * 1_048_576;
 
 class Copier implements ThreadTask<CopyBatch, CopyMessage> {
