@@ -20,7 +20,7 @@ function run(program, ...args) {
 }
 
 if (present !== wanted) {
-  console.error("Installing what is missing …");
+  console.error("Installing what is missing (npm install)…");
   // Not `npm ci`: it refuses a lock file without the optional packages of other platforms, which npm leaves out of it.
   run("npm", "install", "--no-save", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error");
   // Install scripts are off (.npmrc): the only one that is needed puts Bun's own binary in its place.

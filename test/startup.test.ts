@@ -52,7 +52,9 @@ function expectOneLine(ended: Ended, reason: RegExp): void {
 const postgresPid = (dataDirectory: string): number =>
   Number(readFileSync(join(dataDirectory, "postgres/18/postmaster.pid"), "utf8").split("\n")[0]);
 
-const isAlive = (pid: number): boolean => existsSync(`/proc/${pid}`);
+/** A zombie that nobody has collected yet is not alive. */
+const isAlive = (pid: number): boolean =>
+  existsSync(`/proc/${pid}`) && !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
 
 test("an empty directory: made, healthy, stopped cleanly", async () => {
   const data = join(temporaryDirectory("empty"), "data");

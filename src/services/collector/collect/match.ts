@@ -14,12 +14,7 @@ export interface Matcher {
   matchesByGlob(relative: string): boolean;
 }
 
-/** Fails with Unprocessable when a pattern is a regular expression that cannot be compiled. */
-export function checkPattern(pattern: Pattern): void {
-  if (pattern.type === "regex") compileRegex(pattern.pattern);
-}
-
-/** Compiles patterns once for many files. An empty list matches nothing. Fails as {@link checkPattern}. */
+/** Compiles patterns once for many files. An empty list matches nothing. Fails with Unprocessable for a regular expression that is none. */
 export function compileMatcher(patterns: readonly Pattern[]): Matcher {
   const globs = patterns.filter(({ type }) => type === "glob").map(({ pattern }) => compileGlob(pattern));
   const regexes = patterns.filter(({ type }) => type === "regex").map(({ pattern }) => compileRegex(pattern));
