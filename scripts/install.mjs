@@ -20,9 +20,12 @@ function run(program, ...args) {
 }
 
 if (present !== wanted) {
-  console.error("Installing what is missing (npm install)…");
+  const hasNpm = spawnSync("npm", ["--version"], { stdio: "ignore" }).status === 0;
+  console.error(`Installing what is missing (${hasNpm ? "npm" : "bun"} install)…`);
   // Not `npm ci`: it refuses a lock file without the optional packages of other platforms, which npm leaves out of it.
-  run("npm", "install", "--no-save", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error");
+  if (hasNpm)
+    run("npm", "install", "--no-save", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error");
+  else run(process.execPath, "install", "--no-save", "--ignore-scripts");
   // Install scripts are off (.npmrc): the only one that is needed puts Bun's own binary in its place.
   run(process.execPath, join("node_modules", "bun", "install.js"));
   writeFileSync(stamp, wanted);

@@ -1,31 +1,11 @@
-/** Copying and archiving against the tools that administrators know. Ours is durable and hashed; `cp` and `zip` are neither. */
+/** Archiving against the tools that administrators know. */
 import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { writeArchive } from "../../src/services/collector/archive/archive.ts";
 import type { ArchiveEntry } from "../../src/services/collector/archive/entry.ts";
-import { collectFiles } from "../../src/services/collector/collect/collect.ts";
-import { finish } from "../../src/services/collector/collect/finish.ts";
-import type { CollectOptions } from "../../src/services/collector/collect/options.ts";
 import { type Contender, compare, dataSets, makeDataSet, shell } from "./measure.ts";
 
 const signal = new AbortController().signal;
-
-const collectFrom =
-  (source: string): Contender =>
-  async (output) => {
-    const options: CollectOptions = {
-      jobId: "bench",
-      sources: [source],
-      target: output,
-      patterns: [],
-      exclude: [],
-      mode: "copy",
-      forbidden: [],
-    };
-    const { failedFiles } = await collectFiles(options, { signal, onProgress() {} });
-    if (failedFiles > 0) throw new Error(`${failedFiles} files failed`);
-    await finish(options);
-  };
 
 /** Every file below a directory, listed before the clock starts, as the collecting engine hands them on. */
 function entriesOf(directory: string): ArchiveEntry[] {
@@ -56,15 +36,8 @@ function archiveOf(directory: string): Contender {
   };
 }
 
-export async function benchCollect(): Promise<void> {
-  for (const key of ["small", "big", "many"] as const) {
-    const source = makeDataSet(key);
-    await compare({
-      name: `copy, ${dataSets[key].name}`,
-      ours: collectFrom(source),
-      theirs: { "cp -a": shell(`cp -a ${source} $OUT/`), "rsync -a": shell(`rsync -a ${source}/ $OUT/`) },
-    });
-  }
+/** ZIP archives. */
+export async function benchZip(): Promise<void> {
   for (const key of ["small", "big"] as const) {
     const source = makeDataSet(key);
     await compare({
