@@ -113,7 +113,7 @@ async function assemble(config: Config, log: Log, cleanup: Cleanup): Promise<Qui
   const sockets = new Sockets(services.flatMap((service) => service.sockets));
   const platform = platformRoutes({ app: () => app, config, runtime, limiter, requests, database });
   const app: AnyElysia = createApp({ services, sockets, requests, log }, platform);
-  const server = listen({ host: config.host, port: config.port, app, sockets, requests });
+  const server = listen({ host: config.host, port: config.port, app, sockets, requests, log });
   cleanup.add(() => closeServer(server));
   return {
     url: server.url,

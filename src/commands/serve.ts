@@ -26,6 +26,9 @@ export async function serve(flags: ServeFlags): Promise<void> {
       { url: quintet.url.href, version, milliseconds: Math.round(performance.now() - started) },
       "quintet is ready",
     );
+    process.on("unhandledRejection", (error) =>
+      quintet.log.error({ err: error }, "an error that nobody expected"),
+    );
     stopOnSignal(async (signal) => {
       quintet.log.info({ signal }, "stopping");
       await quintet.stop();

@@ -3,6 +3,7 @@
 import type { Server } from "bun";
 import type { AnyElysia } from "elysia";
 import { type Connection, type Sockets, socketHandler } from "../realtime/sockets.ts";
+import type { Log } from "../telemetry/log.ts";
 import { reasonOf, StartupError } from "../telemetry/startup-error.ts";
 import type { Requests } from "./requests.ts";
 
@@ -41,13 +42,30 @@ export interface ListenOptions {
   app: AnyElysia;
   sockets: Sockets;
   requests: Requests;
+  log: Log;
 }
 
 /** Begins to take requests. Throws StartupError when the address cannot be had. */
-export function listen({ host, port, app, sockets, requests }: ListenOptions): Server<Connection> {
+export function listen({ host, port, app, sockets, requests, log }: ListenOptions): Server<Connection> {
   async function answer(request: Request, peer: string): Promise<Response> {
-    const { id } = requests.begin(request, peer);
-    return finish(await app.fetch(request), id);
+    const { id, address } = requests.begin(request, peer);
+    if (!log.isLevelEnabled("debug")) return finish(await app.fetch(request), id);
+    const start = performance.now();
+    const response = finish(await app.fetch(request), id);
+    const milliseconds = Math.round((performance.now() - start) * 100) / 100;
+    const { pathname } = new URL(request.url);
+    log.debug(
+      {
+        requestId: id,
+        address,
+        method: request.method,
+        path: pathname,
+        status: response.status,
+        milliseconds,
+      },
+      "request",
+    );
+    return response;
   }
 
   try {

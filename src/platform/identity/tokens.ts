@@ -13,6 +13,8 @@ export interface Claims {
 
 /** Longer tokens are refused unread. */
 const longestToken = 4096;
+/** Seconds. */
+const clockSkew = 60;
 
 const header = Buffer.from('{"alg":"HS256","typ":"JWT"}').toString("base64url");
 
@@ -38,19 +40,23 @@ export function verifyToken(token: string, key: Buffer, now: number): Claims | n
   if (given.length !== expected.length || !timingSafeEqual(given, expected)) return null;
   try {
     const [kind, claims] = [decode(head), decode(body)];
-    if (!isRecord(kind) || kind.alg !== "HS256" || !isRecord(claims)) return null;
-    return isInTime(claims, now) ? (claims as unknown as Claims) : null;
+    return isRecord(kind) && kind.alg === "HS256" && isClaims(claims) && isInTime(claims, now)
+      ? claims
+      : null;
   } catch {
     return null;
   }
 }
 
-function isInTime(claims: Record<string, unknown>, now: number): boolean {
-  const { exp, nbf, iat } = claims;
-  return (
-    typeof exp === "number" &&
-    exp > now &&
-    (typeof nbf !== "number" || nbf <= now) &&
-    (typeof iat !== "number" || iat <= now + 60)
-  );
+function isClaims(value: unknown): value is Claims {
+  if (!isRecord(value)) return false;
+  const { sub, user_id, iat, exp, aud } = value;
+  const texts =
+    typeof sub === "string" && typeof user_id === "string" && ["string", "undefined"].includes(typeof aud);
+  return texts && typeof iat === "number" && typeof exp === "number";
+}
+
+/** `nbf` is not ours to set but is respected; clocks may differ by a minute. */
+function isInTime({ iat, exp, ...rest }: Claims & { nbf?: unknown }, now: number): boolean {
+  return exp > now && iat <= now + clockSkew && (typeof rest.nbf !== "number" || rest.nbf <= now);
 }

@@ -3,6 +3,7 @@ import { statSync } from "node:fs";
 import { basename } from "node:path";
 import { createTransport } from "nodemailer";
 import { reasonOf } from "../../platform/telemetry/startup-error.ts";
+import { humanBytes } from "./human-bytes.ts";
 import type { EmailConfig, Results } from "./schemas.ts";
 
 /** The port on which a server speaks TLS from the first byte (RFC 8314). */
@@ -20,12 +21,6 @@ export interface MailOptions {
   attachmentLimit: number;
 }
 
-const gigabytes = (bytes: number): string => {
-  const units = ["B", "KiB", "MiB", "GiB", "TiB"];
-  const power = Math.min(units.length - 1, bytes > 0 ? Math.floor(Math.log2(bytes) / 10) : 0);
-  return `${(bytes / 1024 ** power).toFixed(power === 0 ? 0 : 1)} ${units[power]}`;
-};
-
 function fits(path: string | null, limit: number): path is string {
   if (path === null) return false;
   const found = statSync(path, { throwIfNoEntry: false });
@@ -37,7 +32,7 @@ function textOf({ results, jobId }: MailOptions, attached: boolean): string {
     `Job: ${jobId}`,
     `Target: ${results.target_path}`,
     `Files: ${results.total_files} found, ${results.processed_files} collected, ${results.failed_files} failed`,
-    `Size: ${gigabytes(results.bytes)}`,
+    `Size: ${humanBytes(results.bytes)}`,
     `Duration: ${results.duration_seconds.toFixed(1)} s`,
     `Manifest: ${results.manifest_path ?? "none"}`,
   ];

@@ -4,6 +4,7 @@ import { dirname, join } from "node:path";
 import { invalid } from "../../../platform/http/failures.ts";
 import { errorCode } from "../../../platform/linux/errors.ts";
 import { fileSystemFree } from "../../../platform/linux/space.ts";
+import { humanBytes } from "../human-bytes.ts";
 import type { CollectOptions } from "./options.ts";
 import { readPlan } from "./plan.ts";
 import { resolveRoots, type SourceRoot, sourcePath } from "./roots.ts";
@@ -110,17 +111,4 @@ export function checkSpace({
   throw invalid(
     `Insufficient disk space. Required: ${humanBytes(requiredBytes)}, Available: ${humanBytes(availableBytes)}`,
   );
-}
-
-const units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"] as const;
-
-/** Bytes for people: `1536` is `1.5 KiB`. */
-export function humanBytes(bytes: number): string {
-  let value = bytes;
-  let unit = 0;
-  while (value >= 1024 && unit < units.length - 1) {
-    value /= 1024;
-    unit++;
-  }
-  return `${unit === 0 ? value : value.toFixed(1)} ${units[unit]}`;
 }
