@@ -2,29 +2,20 @@
  * Our own ZIP writer: workers read and compress, the archive is written in order. Small files go in batches; a large one goes in
  * pieces that are compressed at once and join to one deflate stream. ZIP64 where anything needs it.
  */
-import { availableParallelism } from "node:os";
 import { workerUrl } from "../../../platform/workers.ts";
-import type { ArchiveRun, WriteArchive } from "./archive.ts";
+import type { WriteArchive } from "./archive.ts";
 import { ArchiveFile } from "./archive-file.ts";
 import { combineCrc32 } from "./crc32.ts";
-import { type ArchiveEntry, safeName } from "./entry.ts";
-import { inOrder, WorkerPool } from "./worker-pool.ts";
+import { runSteps } from "./run-steps.ts";
+import { latestPath, type PieceStep, type Step, type WireEntry } from "./steps.ts";
 import { centralRecord, endRecords, localHeader, method, type ZipRecord } from "./zip-format.ts";
-import type { EntriesTask, PieceTask, ZipReply, ZipTask } from "./zip-tasks.ts";
+import type { ZipReply } from "./zip-tasks.ts";
 
-const batchEntries = 128;
-const batchBytes = 1024 * 1024;
-/** Larger files are compressed in pieces. */
-const largeFile = 4 * 1024 * 1024;
-const pieceLength = 2 * 1024 * 1024;
 /** From here on 64-bit sizes are provided for: deflate may make a file a little larger. */
 const wideFile = 0xf0000000;
 const mostWarnings = 1000;
 const copyLength = 1024 * 1024;
 const directoryBuffer = 256 * 1024;
-
-/** A task, and of a piece the file it belongs to. */
-type Step = ZipTask & { file?: LargeFile };
 
 /** A large file while its pieces come in. */
 interface LargeFile {
@@ -33,62 +24,20 @@ interface LargeFile {
   start: number;
 }
 
-function wireEntry({ path, name, type, mode, mtimeNs }: ArchiveEntry): EntriesTask["entries"][number] {
-  const safe = safeName(name).toString("latin1");
-  return {
-    path: path.toString("latin1"),
-    name: type === "directory" ? `${safe}/` : safe,
-    type,
+const beginLargeFile = ({ name, mode, mtime, size }: WireEntry, start: number): LargeFile => ({
+  record: {
+    name: Buffer.from(name, "latin1"),
+    type: "file",
     mode,
-    mtime: Math.floor(Number(mtimeNs) / 1e9),
-  };
-}
-
-function* piecesOf(entry: ArchiveEntry): Generator<PieceTask & { file: LargeFile }> {
-  const { mode, mtime, name } = wireEntry(entry);
-  const file: LargeFile = {
-    record: {
-      name: Buffer.from(name, "latin1"),
-      type: "file",
-      mode,
-      mtime,
-      method: method.deflate,
-      crc: 0,
-      size: 0,
-      compressedSize: 0,
-    },
-    wide: entry.size >= wideFile,
-    start: -1,
-  };
-  const path = entry.path.toString("latin1");
-  for (let offset = 0; offset < entry.size; offset += pieceLength) {
-    const length = Math.min(pieceLength, entry.size - offset);
-    yield { kind: "piece", path, offset, length, last: offset + length === entry.size, file };
-  }
-}
-
-/** Groups small entries into batches and cuts large files into pieces, in order. */
-async function* stepsOf(entries: AsyncIterable<ArchiveEntry[]>): AsyncGenerator<Step> {
-  let batch: EntriesTask["entries"] = [];
-  let bytes = 0;
-  const flush = function* (): Generator<EntriesTask> {
-    if (batch.length > 0) yield { kind: "entries", entries: batch };
-    batch = [];
-    bytes = 0;
-  };
-  for await (const group of entries)
-    for (const entry of group) {
-      if (entry.type === "file" && entry.size > largeFile) {
-        yield* flush();
-        yield* piecesOf(entry);
-        continue;
-      }
-      batch.push(wireEntry(entry));
-      bytes += entry.type === "file" ? entry.size : 0;
-      if (batch.length >= batchEntries || bytes >= batchBytes) yield* flush();
-    }
-  yield* flush();
-}
+    mtime,
+    method: method.deflate,
+    crc: 0,
+    size: 0,
+    compressedSize: 0,
+  },
+  wide: size >= wideFile,
+  start,
+});
 
 /** Puts replies into the archive and keeps the central directory, on disk once it is more than a little. */
 class ZipOutput {
@@ -98,6 +47,7 @@ class ZipOutput {
   private readonly directory: ArchiveFile;
   private readonly records: Buffer[] = [];
   private recordBytes = 0;
+  private large: LargeFile | null = null;
 
   constructor(archive: ArchiveFile, directory: ArchiveFile) {
     this.archive = archive;
@@ -110,7 +60,7 @@ class ZipOutput {
 
   async put(step: Step, reply: ZipReply): Promise<void> {
     if (this.warnings.length < mostWarnings) this.warnings.push(...reply.warnings);
-    if (step.kind === "piece" && step.file) await this.putPiece(step, step.file, reply);
+    if (step.kind === "piece") await this.putPiece(step, reply);
     else await this.putEntries(reply);
     if (this.recordBytes >= directoryBuffer) await this.flushRecords();
   }
@@ -122,22 +72,27 @@ class ZipOutput {
       this.addRecord({ ...entry, name: Buffer.from(entry.name, "latin1") }, base + entry.start);
   }
 
-  private async putPiece(step: PieceTask, file: LargeFile, reply: ZipReply): Promise<void> {
+  private async putPiece(step: PieceStep, reply: ZipReply): Promise<void> {
+    const file = await this.largeFile(step);
     const { record, wide } = file;
-    if (file.start < 0) {
-      file.start = this.archive.size;
-      await this.archive.append(localHeader(record, wide));
-    }
     await this.archive.append(reply.data);
     record.crc = combineCrc32(record.crc, reply.crc, reply.length);
     record.size += reply.length;
     record.compressedSize += reply.data.length;
     if (reply.length < step.length)
-      this.warnings.push(`${Buffer.from(step.path, "latin1")}: became shorter while it was read`);
+      this.warnings.push(`${latestPath(step)}: became shorter while it was read`);
     if (step.last) {
       await this.archive.overwrite(localHeader(record, wide), file.start);
       this.addRecord(record, file.start);
     }
+  }
+
+  /** The file that a piece belongs to; the first one's header is written, to be put right when the last has come. */
+  private async largeFile({ entry, offset }: PieceStep): Promise<LargeFile> {
+    if (offset > 0 && this.large) return this.large;
+    this.large = beginLargeFile(entry, this.archive.size);
+    await this.archive.append(localHeader(this.large.record, this.large.wide));
+    return this.large;
   }
 
   /** Writes the central directory and the end of the archive. */
@@ -161,38 +116,22 @@ class ZipOutput {
   }
 }
 
-const nameOf = (step: Step): string =>
-  Buffer.from((step.kind === "piece" ? step.path : step.entries.at(-1)?.path) ?? "", "latin1").toString();
-
-async function writeSteps(
-  entries: AsyncIterable<ArchiveEntry[]>,
-  output: ZipOutput,
-  { signal, onProgress }: ArchiveRun,
-): Promise<void> {
-  const size = Math.max(1, Math.min(8, availableParallelism()));
-  const pool = new WorkerPool<ZipTask, ZipReply>(workerUrl("services/collector/archive/zip.worker"), size);
-  const stop = () => pool.close();
-  signal.addEventListener("abort", stop, { once: true });
-  try {
-    const run = ({ file: _, ...task }: Step) => pool.run(task as ZipTask);
-    for await (const { task, reply } of inOrder(stepsOf(entries), run, size * 3)) {
-      signal.throwIfAborted();
-      await output.put(task, reply);
-      onProgress(output.entries, output.bytes, nameOf(task));
-    }
-  } finally {
-    signal.removeEventListener("abort", stop);
-    pool.close();
-  }
-}
-
 export const writeZip: WriteArchive = async (entries, destination, run) => {
   run.signal.throwIfAborted();
   const archive = await ArchiveFile.create(destination);
   const directory = await ArchiveFile.create(`${destination}.directory`);
   try {
     const output = new ZipOutput(archive, directory);
-    await writeSteps(entries, output, run);
+    await runSteps<Step, ZipReply>({
+      url: workerUrl("services/collector/archive/zip.worker"),
+      entries,
+      taskOf: (step) => step,
+      signal: run.signal,
+      async put(step, reply) {
+        await output.put(step, reply);
+        run.onProgress(output.entries, output.bytes, latestPath(step));
+      },
+    });
     await output.end();
     await archive.finish();
     return { entries: output.entries, bytes: output.bytes, warnings: output.warnings };

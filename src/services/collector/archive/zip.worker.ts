@@ -3,9 +3,10 @@ import { readlinkSync } from "node:fs";
 import { constants, deflateRawSync } from "node:zlib";
 import { reasonOf } from "../../../platform/telemetry/startup-error.ts";
 import { readPart, readWhole } from "./read-file.ts";
+import type { EntriesStep, PieceStep, Step, WireEntry } from "./steps.ts";
 import type { Answer } from "./worker-pool.ts";
 import { localHeader, method, type ZipRecord } from "./zip-format.ts";
-import type { EntriesTask, PieceTask, WrittenEntry, ZipReply, ZipTask } from "./zip-tasks.ts";
+import type { WrittenEntry, ZipReply } from "./zip-tasks.ts";
 
 declare const self: Worker;
 
@@ -13,15 +14,13 @@ const level = 6;
 /** A file that grew since it was listed is taken up to here. */
 const largestWhole = 16 * 1024 * 1024;
 
-type Entry = EntriesTask["entries"][number];
-
-function contentOf({ path, type }: Entry): Buffer {
+function contentOf({ path, type }: WireEntry): Buffer {
   if (type === "directory") return Buffer.alloc(0);
   if (type === "symlink") return readlinkSync(Buffer.from(path, "latin1"), { encoding: "buffer" });
   return readWhole(path, largestWhole);
 }
 
-function compress(content: Buffer, type: Entry["type"]): { method: number; data: Uint8Array } {
+function compress(content: Buffer, type: WireEntry["type"]): { method: number; data: Uint8Array } {
   if (type === "file" && content.length > 0) {
     const data = Bun.deflateSync(content as Buffer<ArrayBuffer>, { library: "libdeflate", level });
     if (data.length < content.length) return { method: method.deflate, data };
@@ -29,7 +28,7 @@ function compress(content: Buffer, type: Entry["type"]): { method: number; data:
   return { method: method.store, data: content };
 }
 
-function writeEntries({ entries }: EntriesTask): ZipReply {
+function writeEntries({ entries }: EntriesStep): ZipReply {
   const parts: Uint8Array[] = [];
   const written: WrittenEntry[] = [];
   const warnings: string[] = [];
@@ -71,7 +70,7 @@ const isHole = (content: Buffer): boolean => content.length === zeros.length && 
  * A piece begins without a look back, so that a file which changes meanwhile still makes a valid stream, and ends with a full flush, so that
  * the next one begins on a byte. A piece that cannot be read is left out.
  */
-function writePiece({ path, offset, length, last }: PieceTask): ZipReply {
+function writePiece({ entry: { path }, offset, length, last }: PieceStep): ZipReply {
   try {
     const content = readPart(path, offset, length);
     const data = isHole(content) && !last ? compressedZeros.slice() : compressPiece(content, last);
@@ -83,7 +82,7 @@ function writePiece({ path, offset, length, last }: PieceTask): ZipReply {
   }
 }
 
-self.onmessage = ({ data: task }: MessageEvent<ZipTask>) => {
+self.onmessage = ({ data: task }: MessageEvent<Step>) => {
   try {
     const reply = task.kind === "entries" ? writeEntries(task) : writePiece(task);
     self.postMessage({ reply } satisfies Answer<ZipReply>, [reply.data.buffer]);
