@@ -13,54 +13,9 @@ import { join } from "node:path";
 import { $ } from "bun";
 import { writeArchive } from "../../../src/services/collector/archive/archive.ts";
 import { combineCrc32 } from "../../../src/services/collector/archive/crc32.ts";
-import type { ArchiveEntry } from "../../../src/services/collector/archive/entry.ts";
 import { needs } from "../../needs.ts";
 import { temporaryDirectory } from "../../support/server.ts";
-
-const quiet = { signal: new AbortController().signal, onProgress() {} };
-const mtimeNs = 1_700_000_000_123_456_789n;
-
-function entryOf(
-  path: string | Buffer,
-  name: string | Buffer,
-  rest: Partial<ArchiveEntry> = {},
-): ArchiveEntry {
-  return {
-    path: Buffer.from(path),
-    name: Buffer.from(name),
-    type: "file",
-    size: 0,
-    mode: 0o644,
-    mtimeNs,
-    ...rest,
-  };
-}
-
-async function* groups(entries: Iterable<ArchiveEntry>): AsyncGenerator<ArchiveEntry[]> {
-  const group: ArchiveEntry[] = [];
-  for (const entry of entries) {
-    group.push(entry);
-    if (group.length === 1000) yield group.splice(0);
-  }
-  yield group;
-}
-
-/** Random bytes: deflate cannot make them smaller. */
-const noise = (length: number): Buffer => {
-  const bytes = Buffer.alloc(length);
-  for (let at = 0; at < length; at += 65_536)
-    crypto.getRandomValues(bytes.subarray(at, Math.min(length, at + 65_536)));
-  return bytes;
-};
-
-/** Writes files and lists them as entries. */
-function makeFiles(directory: string, files: Record<string, Buffer>): ArchiveEntry[] {
-  return Object.entries(files).map(([name, content], index) => {
-    const path = join(directory, `file-${index}`);
-    writeFileSync(path, content);
-    return entryOf(path, name, { size: content.length });
-  });
-}
+import { entryOf, groups, makeFiles, noise, quiet, sha256 } from "./entries.ts";
 
 /** What Python's zipfile finds: sizes, permissions and contents by name. */
 async function readByPython(
@@ -79,8 +34,6 @@ with zipfile.ZipFile(sys.argv[1]) as archive:
 json.dump(found, sys.stdout)`;
   return JSON.parse(await $`python3 -c ${program} ${archive}`.text());
 }
-
-const sha256 = (content: Buffer): string => new Bun.CryptoHasher("sha256").update(content).digest("hex");
 
 test("combined CRC-32 is that of the whole", () => {
   const content = noise(100_000);

@@ -1,21 +1,26 @@
 /** Writing an archive of any format. */
 import { invalid } from "../../../platform/http/failures.ts";
 import type { ArchiveEntry } from "./entry.ts";
+import { requireFilter } from "./filter.ts";
+import { tarWriter } from "./tar.ts";
 import { writeZip } from "./zip.ts";
 
-export type ArchiveFormat = "zip";
+export type ArchiveFormat = "zip" | "tar" | "tar.gz" | "tar.bz2" | "tar.xz";
+
+const tarFormats = { gzip: "tar.gz", bzip2: "tar.bz2", xz: "tar.xz" } as const;
 
 /**
- * The format that a request's `archive_format` and `archive_compression` name. Fails with `invalid` for one that this version does not write: never
- * another in its place.
+ * The format that a request's `archive_format` and `archive_compression` name; the latter counts for tar alone. Fails with `invalid` for one that cannot be
+ * written here: never another in its place.
  */
 export function formatOf(
   format: "zip" | "tar" | "7z",
   compression: "gzip" | "bzip2" | "xz" | null,
 ): ArchiveFormat {
+  if (format === "7z") throw invalid("Archive format is not supported by this version: 7z");
   if (format === "zip") return "zip";
-  const name = compression && format === "tar" ? `${format} (${compression})` : format;
-  throw invalid(`Archive format is not supported by this version: ${name}`);
+  if (compression === "bzip2" || compression === "xz") requireFilter(compression);
+  return compression ? tarFormats[compression] : "tar";
 }
 
 /** The name of an archive in the target directory. */
@@ -41,7 +46,13 @@ export type WriteArchive = (
   run: ArchiveRun,
 ) => Promise<WrittenArchive>;
 
-const writers: Record<ArchiveFormat, WriteArchive> = { zip: writeZip };
+const writers: Record<ArchiveFormat, WriteArchive> = {
+  zip: writeZip,
+  tar: tarWriter("none"),
+  "tar.gz": tarWriter("gzip"),
+  "tar.bz2": tarWriter("none", "bzip2"),
+  "tar.xz": tarWriter("none", "xz"),
+};
 
 /**
  * Writes `entries` to the new file `destination` and makes it durable. On failure or abort the file is gone, and so are
