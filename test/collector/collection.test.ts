@@ -290,6 +290,76 @@ describe("patterns", () => {
   });
 });
 
+describe("archives", () => {
+  const listing: Record<string, (archive: string) => Promise<string>> = {
+    "archive.zip": (archive) => $`unzip -Z1 ${archive}`.text(),
+    "archive.tar": (archive) => $`tar tf ${archive}`.text(),
+    "archive.tar.gz": (archive) => $`tar tzf ${archive}`.text(),
+    "archive.tar.bz2": (archive) => $`tar tjf ${archive}`.text(),
+    "archive.tar.xz": (archive) => $`tar tJf ${archive}`.text(),
+    "archive.7z": (archive) => $`7zz l -slt -ba ${archive}`.text(),
+  };
+
+  needs(
+    "unzip",
+    "tar",
+    "bzip2",
+    "xz",
+    "7zz",
+  )("every format holds the files and pc_info.json, alone or beside the copies", async () => {
+    const source = temporaryDirectory("formats");
+    writeFileSync(join(source, "app.log"), "one");
+    for (const [request, name] of [
+      [{ archive_format: "zip" }, "archive.zip"],
+      [{ archive_format: "tar" }, "archive.tar"],
+      [{ archive_format: "tar", archive_compression: "gzip" }, "archive.tar.gz"],
+      [{ archive_format: "tar", archive_compression: "bzip2" }, "archive.tar.bz2"],
+      [{ archive_format: "tar", archive_compression: "xz", archive_only: true }, "archive.tar.xz"],
+      [{ archive_format: "7z", archive_only: true }, "archive.7z"],
+    ] as const) {
+      const target = join(temporaryDirectory("formats"), "target");
+      const { status, results } = await collect({
+        source_paths: [source],
+        target_path: target,
+        create_archive: true,
+        ...request,
+      });
+      expect({ status, results }).toMatchObject({
+        status: "completed",
+        results: { archive_created: true, archive_path: join(target, name), warnings: [] },
+      });
+      const listed = await listing[name]!(join(target, name));
+      expect(listed).toContain("app.log");
+      expect(listed).toContain("pc_info.json");
+      const beside = "archive_only" in request ? [] : ["app.log"];
+      expect(readdirSync(target).toSorted()).toEqual(
+        [...beside, name, "manifest.json", "pc_info.json"].toSorted(),
+      );
+    }
+  });
+
+  test("compression of what is no tar is ignored with a warning", async () => {
+    const target = join(temporaryDirectory("ignored"), "target");
+    const rest = { create_archive: true, archive_format: "zip", archive_compression: "xz" };
+    const { results } = await collect({ source_paths: ["/etc/hosts"], target_path: target, ...rest });
+    expect(results).toMatchObject({
+      archive_path: join(target, "archive.zip"),
+      warnings: ["archive_compression is for tar archives and was ignored for zip"],
+    });
+  });
+
+  test("a moved source is gone, and its archive alone holds it", async () => {
+    const source = temporaryDirectory("moved");
+    writeFileSync(join(source, "app.log"), "one");
+    const target = join(temporaryDirectory("moved"), "target");
+    const rest = { operation_mode: "move", archive_only: true, collect_system_info: false };
+    const { status } = await collect({ source_paths: [source], target_path: target, ...rest });
+    expect(status).toBe("completed");
+    expect(readdirSync(source)).toEqual([]);
+    expect(readdirSync(target).toSorted()).toEqual(["archive.zip", "manifest.json"]);
+  });
+});
+
 describe("a job's life", () => {
   /** A source that takes a while: incompressible, so that its archive does too. */
   function slowSource(): string {

@@ -1,11 +1,11 @@
 /** Writing an archive of any format. */
-import { invalid } from "../../../platform/http/failures.ts";
 import type { ArchiveEntry } from "./entry.ts";
 import { requireFilter } from "./filter.ts";
+import { requireSevenZip, writeSevenZip } from "./seven-zip.ts";
 import { tarWriter } from "./tar.ts";
 import { writeZip } from "./zip.ts";
 
-export type ArchiveFormat = "zip" | "tar" | "tar.gz" | "tar.bz2" | "tar.xz";
+export type ArchiveFormat = "zip" | "tar" | "tar.gz" | "tar.bz2" | "tar.xz" | "7z";
 
 const tarFormats = { gzip: "tar.gz", bzip2: "tar.bz2", xz: "tar.xz" } as const;
 
@@ -17,8 +17,8 @@ export function formatOf(
   format: "zip" | "tar" | "7z",
   compression: "gzip" | "bzip2" | "xz" | null,
 ): ArchiveFormat {
-  if (format === "7z") throw invalid("Archive format is not supported by this version: 7z");
-  if (format === "zip") return "zip";
+  if (format === "7z") requireSevenZip();
+  if (format !== "tar") return format;
   if (compression === "bzip2" || compression === "xz") requireFilter(compression);
   return compression ? tarFormats[compression] : "tar";
 }
@@ -52,6 +52,7 @@ const writers: Record<ArchiveFormat, WriteArchive> = {
   "tar.gz": tarWriter("gzip"),
   "tar.bz2": tarWriter("none", "bzip2"),
   "tar.xz": tarWriter("none", "xz"),
+  "7z": writeSevenZip,
 };
 
 /**
