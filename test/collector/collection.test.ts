@@ -432,6 +432,37 @@ describe("a job's life", () => {
     }
   });
 
+  test("a job that waits after a restart is forgotten with what it had kept", async () => {
+    const source = slowSource();
+    const directory = temporaryDirectory("waiting");
+    const targets = ["a", "b"].map((name) => join(directory, name));
+    const data = await freshDataDirectory();
+    const env = { COLLECTOR_CONCURRENCY: "1" };
+    const first = await startProcess(data, { env: { COLLECTOR_CONCURRENCY: "2" } });
+    const ids: string[] = [];
+    for (const target of targets)
+      ids.push(
+        (await collectTree(first.url, { source_paths: [source], target_path: target, create_archive: true }))
+          .job_id,
+      );
+    while (!targets.every((target) => existsSync(target) && readdirSync(target).length > 0))
+      await Bun.sleep(2);
+    first.kill("SIGTERM");
+    await first.exited;
+    const second = await startProcess(data, { env });
+    try {
+      for (const id of ids.toReversed()) {
+        const response = await fetch(`${second.url}/api/v1/job/${id}`, { method: "DELETE" });
+        expect(response.status).toBe(200);
+      }
+      for (const target of targets)
+        expect(readdirSync(target).filter((name) => name.startsWith("."))).toEqual([]);
+    } finally {
+      second.kill("SIGTERM");
+      await second.exited;
+    }
+  });
+
   test("a target that cannot be written fails with its reason", async () => {
     const target = join(temporaryDirectory("failing"), "target");
     mkdirSync(target);

@@ -4,7 +4,7 @@ import { Failure, notFound, unprocessable } from "../../platform/http/failures.t
 import type { Limiter } from "../../platform/http/limiter.ts";
 import type { Requests } from "../../platform/http/requests.ts";
 import type { ApiKeys } from "../../platform/identity/api-keys.ts";
-import type { Jobs } from "../../platform/jobs/jobs.ts";
+import type { Job, Jobs } from "../../platform/jobs/jobs.ts";
 import { type Access, type Caller, type Credentials, credentialsOf } from "./access.ts";
 import { jobKind, progressOf, requireJob, resultOf, summaryOf } from "./job-view.ts";
 import * as schemas from "./schemas.ts";
@@ -17,6 +17,8 @@ export interface CollectorParts {
   requests: Requests;
   /** Checks a request against disk and fences and makes a job of it; answers the job's id. */
   start(request: schemas.CollectRequest): Promise<string>;
+  /** Stops a job, cleans up after it and forgets it. */
+  forget(job: Job): Promise<void>;
 }
 
 const limit = {
@@ -83,9 +85,7 @@ export function collectorRoutes(parts: CollectorParts) {
     .delete(
       "/job/:job_id",
       async ({ params }) => {
-        const job = await requireJob(jobs, params.job_id);
-        await jobs.cancel(job.id);
-        await jobs.remove(job.id);
+        await parts.forget(await requireJob(jobs, params.job_id));
         return { status: "cancelled" as const };
       },
       {

@@ -6,14 +6,14 @@ import type { Limiter } from "../../platform/http/limiter.ts";
 import type { Requests } from "../../platform/http/requests.ts";
 import type { ApiKeys } from "../../platform/identity/api-keys.ts";
 import type { Sealer } from "../../platform/identity/sealing.ts";
-import type { Jobs } from "../../platform/jobs/jobs.ts";
+import type { Job, Jobs } from "../../platform/jobs/jobs.ts";
 import type { Topics } from "../../platform/realtime/topics.ts";
 import type { Service } from "../../platform/service.ts";
 import type { Log } from "../../platform/telemetry/log.ts";
 import { reasonOf, StartupError } from "../../platform/telemetry/startup-error.ts";
 import { Access } from "./access.ts";
 import { checkRequest } from "./check-request.ts";
-import { collectJob } from "./collect-job.ts";
+import { cleanUp, collectJob } from "./collect-job.ts";
 import type { Fences } from "./collect-options.ts";
 import { jobKind } from "./job-view.ts";
 import { progressSocket } from "./progress-socket.ts";
@@ -36,6 +36,8 @@ export interface CollectorOptions {
 
 const megabyte = 1024 * 1024;
 const expiryMilliseconds = 3_600_000;
+/** How many finished jobs are looked at when the server starts. */
+const latestJobs = 50;
 const paths = [
   "/collect",
   "/progress",
@@ -79,12 +81,27 @@ export function createCollector(options: CollectorOptions): Service {
     return (await jobs.enqueue(jobKind, payload)).id;
   }
 
+  /** Stops a job wherever it runs, removes what it kept for being taken up again, and forgets it. */
+  async function forget(job: Job): Promise<void> {
+    await jobs.cancel(job.id);
+    await cleanUp(job.payload as CollectRequest, job.id, fences);
+    await jobs.remove(job.id);
+  }
+
+  /** A server that was killed between a job's end and its cleaning up left the job's work directory behind. */
+  async function cleanUpFinished(): Promise<void> {
+    for (const status of ["completed", "failed"] as const) {
+      const { jobs: finished } = await jobs.list({ kind: jobKind, status }, { limit: latestJobs, offset: 0 });
+      for (const job of finished) await cleanUp(job.payload as CollectRequest, job.id, fences);
+    }
+  }
+
   return {
     name: "Collector",
     prefixes: paths.map((path) => `/api/v1${path}`),
     envelope: detailEnvelope,
     bodyLimit: megabyte,
-    routes: collectorRoutes({ access, apiKeys, jobs, limiter, requests, start }),
+    routes: collectorRoutes({ access, apiKeys, jobs, limiter, requests, start, forget }),
     sockets: [progressSocket(jobs, access)],
     async start() {
       const openSecret = (sealed: string) => sealer.open(sealed);
@@ -95,6 +112,9 @@ export function createCollector(options: CollectorOptions): Service {
           log.warn({ reason: reasonOf(error) }, "old jobs could not be forgotten");
         });
       await expire();
+      cleanUpFinished().catch((error: unknown) => {
+        log.warn({ reason: reasonOf(error) }, "cleaning up after finished jobs failed");
+      });
       expiry = setInterval(expire, expiryMilliseconds);
     },
     async stop() {
