@@ -6,7 +6,7 @@ import { Thread } from "./thread.ts";
 /** So many batches may wait to become durable before copying waits too. */
 const mostWaiting = 256;
 /** Every commit costs the file system one of its own: many small ones cost more than the files. */
-const pauseBetweenMs = 2000;
+const pauseBetweenMs = 100;
 
 /** Who hears what became durable, and what failed. */
 export interface CommitListener {
