@@ -1,4 +1,4 @@
-import { afterAll, test } from "bun:test";
+import { afterAll, setDefaultTimeout, test } from "bun:test";
 import { createHash } from "node:crypto";
 import {
   lstatSync,
@@ -22,6 +22,9 @@ import { finish } from "../../../src/services/collector/collect/finish.ts";
 import type { CollectOptions } from "../../../src/services/collector/collect/options.ts";
 import { removeSources } from "../../../src/services/collector/collect/removal-phase.ts";
 import { needs } from "../../needs.ts";
+
+// These tests copy for seconds on a busy machine.
+setDefaultTimeout(120_000);
 
 /** A directory that is gone when the file's tests are over. */
 export function temporaryDirectory(): string {
