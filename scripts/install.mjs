@@ -1,7 +1,7 @@
 // Installs what package-lock.json names, once: runs under Node or Bun, before anything else is there.
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -26,7 +26,10 @@ if (present !== wanted) {
   if (hasNpm)
     run("npm", "install", "--no-save", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error");
   else run(process.execPath, "install", "--no-save", "--ignore-scripts");
-  // Install scripts are off (.npmrc): the only one that is needed puts Bun's own binary in its place.
-  run(process.execPath, join("node_modules", "bun", "install.js"));
+  // Install scripts are off (.npmrc): the only one that is needed puts Bun's own binary in its place, unless an earlier run did.
+  const fetched = join(root, "node_modules", "@oven");
+  const isWaiting = (name) => existsSync(join(fetched, name, "bin", "bun"));
+  if (existsSync(fetched) && readdirSync(fetched).some(isWaiting))
+    run(process.execPath, join("node_modules", "bun", "install.js"));
   writeFileSync(stamp, wanted);
 }

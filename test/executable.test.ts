@@ -55,6 +55,43 @@ needs("unzip")("it collects, archives and tells the machine", async () => {
   expect(JSON.parse(readFileSync(join(target, "pc_info.json"), "utf8"))).toMatchObject({ warnings: [] });
 });
 
+const readers: Record<string, (archive: string) => Promise<string>> = {
+  "archive.zip": (archive) => $`unzip -p ${archive} app.log`.text(),
+  "archive.tar.gz": (archive) => $`tar xzOf ${archive} app.log`.text(),
+  "archive.tar.bz2": (archive) => $`tar xjOf ${archive} app.log`.text(),
+  "archive.tar.xz": (archive) => $`tar xJOf ${archive} app.log`.text(),
+  "archive.7z": (archive) => $`7zz x -so ${archive} app.log`.quiet().text(),
+};
+
+needs(
+  "unzip",
+  "tar",
+  "bzip2",
+  "xz",
+  "7zz",
+)("it writes every archive on a machine that has no program for it", async () => {
+  const source = join(directory, "formats");
+  mkdirSync(source);
+  const text = "a line of a log\n".repeat(300_000);
+  writeFileSync(join(source, "app.log"), text);
+  for (const [name, read] of Object.entries(readers)) {
+    const target = join(directory, `target-${name}`);
+    const [, format = "", compression = ""] = name.split(".");
+    const packed = { gz: "gzip", bz2: "bzip2", xz: "xz" }[compression] ?? "none";
+    const { status, stderr } = await runToEnd(
+      [
+        ...["collect", "--source-paths", source, "--target-path", target, "--no-collect-system-info"],
+        ...["--archive-only", "--archive-format", format],
+        ...(packed === "none" ? [] : ["--archive-compression", packed]),
+      ],
+      { command: [program], cwd: directory, env: { PATH: "/nonexistent" } },
+    );
+    expect({ name, status, stderr }).toEqual({ name, status: 0, stderr: "" });
+    expect(readdirSync(target).toSorted()).toEqual([name, "manifest.json"]);
+    expect(await read(join(target, name))).toBe(text);
+  }
+});
+
 test("its documentation is inside", async () => {
   for (const path of [
     "/docs",

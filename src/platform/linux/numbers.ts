@@ -30,6 +30,7 @@ export const call = {
   utimensat: 280,
   syncfs: 306,
   renameat2: 316,
+  memfd_create: 319,
   openat2: 437,
 } as const;
 

@@ -1,5 +1,4 @@
 /** What is found out about a request before it becomes a job. */
-import { formatOf } from "./archive/archive.ts";
 import { checkSources } from "./collect/checks.ts";
 import { checkSpace, surveySources } from "./collect/survey.ts";
 import { collectOptions, type Fences } from "./collect-options.ts";
@@ -14,8 +13,6 @@ const surveyMilliseconds = 2_000;
  */
 export async function checkRequest(request: CollectRequest, fences: Fences): Promise<void> {
   const options = collectOptions({ ...request, archive_only: false }, crypto.randomUUID(), fences);
-  if (request.create_archive || request.archive_only)
-    formatOf(request.archive_format, request.archive_compression ?? null);
   await checkSources(options);
   if (request.dry_run) return;
   const signal = AbortSignal.timeout(2 * surveyMilliseconds);

@@ -1,7 +1,6 @@
 /** Writing an archive of any format. */
 import type { ArchiveEntry } from "./entry.ts";
-import { requireFilter } from "./filter.ts";
-import { requireSevenZip, writeSevenZip } from "./seven-zip.ts";
+import { writeSevenZip } from "./seven-zip.ts";
 import { tarWriter } from "./tar.ts";
 import { writeZip } from "./zip.ts";
 
@@ -9,17 +8,12 @@ export type ArchiveFormat = "zip" | "tar" | "tar.gz" | "tar.bz2" | "tar.xz" | "7
 
 const tarFormats = { gzip: "tar.gz", bzip2: "tar.bz2", xz: "tar.xz" } as const;
 
-/**
- * The format that a request's `archive_format` and `archive_compression` name; the latter counts for tar alone. Fails with `invalid` for one that cannot be
- * written here: never another in its place.
- */
+/** The format that a request's `archive_format` and `archive_compression` name; the latter counts for tar alone. */
 export function formatOf(
   format: "zip" | "tar" | "7z",
   compression: "gzip" | "bzip2" | "xz" | null,
 ): ArchiveFormat {
-  if (format === "7z") requireSevenZip();
   if (format !== "tar") return format;
-  if (compression === "bzip2" || compression === "xz") requireFilter(compression);
   return compression ? tarFormats[compression] : "tar";
 }
 
@@ -50,8 +44,8 @@ const writers: Record<ArchiveFormat, WriteArchive> = {
   zip: writeZip,
   tar: tarWriter("none"),
   "tar.gz": tarWriter("gzip"),
-  "tar.bz2": tarWriter("none", "bzip2"),
-  "tar.xz": tarWriter("none", "xz"),
+  "tar.bz2": tarWriter("bzip2"),
+  "tar.xz": tarWriter("xz"),
   "7z": writeSevenZip,
 };
 

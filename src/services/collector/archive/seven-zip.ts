@@ -1,11 +1,12 @@
 /**
- * 7z archives, by the system's own 7-Zip. Names go by list files, relative to the directory that the entries lie in, so that nothing is copied and no
+ * 7z archives, by the system's own 7-Zip or else by the one that the executable carries. Names go by list files, relative to the directory that the entries lie in, so that nothing is copied and no
  * name is taken for an option or a pattern.
  */
-import { lstatSync, readdirSync } from "node:fs";
-import { mkdir, rm, stat, writeFile } from "node:fs/promises";
+import { lstatSync, readdirSync, readFileSync } from "node:fs";
+import { mkdtemp, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { invalid } from "../../../platform/http/failures.ts";
+import carriedPath from "7zip-bin/linux/x64/7za" with { type: "file" };
+import { memoryProgram } from "../../../platform/linux/memory-program.ts";
 import type { WriteArchive } from "./archive.ts";
 import type { ArchiveEntry } from "./entry.ts";
 
@@ -15,12 +16,17 @@ const options = ["a", "-t7z", "-mx1", "-y", "-bd", "-snl", "-spd", "-scsUTF-8"];
 /** 7-Zip ends with 1 when it had to leave something out, with more when it failed. */
 const statusWarning = 1;
 const mostWarnings = 1000;
+/** What 7-Zip writes of nothing, when it is not asked to refuse: the signature header alone, version 0.4, with nothing after it. */
+const emptyArchive = Buffer.from("377abcaf271c00048d9bd50f0000000000000000000000000000000000000000", "hex");
 
-const programOf = (): string | undefined => names.find((name) => Bun.which(name) !== null);
+let carried: string | null = null;
 
-/** Fails with `invalid` when the system has no 7-Zip. */
-export function requireSevenZip(): void {
-  if (!programOf()) throw invalid(`Archive format 7z needs one of the programs ${names.join(", ")}`);
+/** The system's program where there is one: it is younger than ours. */
+function programOf(): string {
+  const installed = names.find((name) => Bun.which(name) !== null);
+  if (installed) return installed;
+  carried ??= memoryProgram("7za", readFileSync(carriedPath));
+  return carried;
 }
 
 const decoder = new TextDecoder("utf-8", { fatal: true });
@@ -102,25 +108,22 @@ async function add(
 }
 
 export const writeSevenZip: WriteArchive = async (entries, destination, { signal, onProgress }) => {
-  const program = programOf();
-  if (!program) throw new Error("7-Zip is not installed");
   const lists = await listsOf(entries, signal);
-  const directory = `${destination}.lists`;
-  await mkdir(directory);
+  // Of its own for every run: a 7-Zip that outlived a killed server writes where nobody looks.
+  const directory = await mkdtemp(`${destination}.`);
   try {
+    const archive = join(directory, "archive.7z");
+    const list = join(directory, "list");
     for (const [base, lines] of lists.byBase) {
-      const list = join(directory, "list");
       await writeFile(list, `${lines.join("\n")}\n`);
-      if (await add(program, destination, list, base, signal))
+      if (await add(programOf(), archive, list, base, signal))
         lists.warnings.push("7-Zip could not read every file");
     }
-    const { size } = await stat(destination);
+    if (lists.count === 0) await writeFile(archive, emptyArchive);
+    const { size } = await stat(archive);
+    await rename(archive, destination);
     onProgress(lists.count, size, "");
     return { entries: lists.count, bytes: size, warnings: lists.warnings };
-  } catch (error) {
-    await rm(destination, { force: true });
-    await rm(`${destination}.tmp`, { force: true });
-    throw error;
   } finally {
     await rm(directory, { recursive: true, force: true });
   }

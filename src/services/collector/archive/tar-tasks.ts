@@ -1,7 +1,5 @@
+import type { TarPacking } from "./packing.ts";
 import type { Step } from "./steps.ts";
-
-/** How a Worker packs what it has framed: each reply is a whole gzip member, and members may follow one another (RFC 1952, 2.2). */
-export type TarPacking = "none" | "gzip";
 
 export interface TarTask {
   step: Step;

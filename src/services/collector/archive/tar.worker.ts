@@ -1,15 +1,14 @@
 /** Reads, frames and packs for the tar writer; see `tar-tasks.ts`. */
 import { readlinkSync } from "node:fs";
 import { reasonOf } from "../../../platform/telemetry/startup-error.ts";
+import { pack } from "./packing.ts";
 import { readPart } from "./read-file.ts";
 import type { PieceStep, Step, WireEntry } from "./steps.ts";
 import { paddingOf, tarHeader } from "./tar-format.ts";
-import type { TarPacking, TarReply, TarTask } from "./tar-tasks.ts";
+import type { TarReply, TarTask } from "./tar-tasks.ts";
 import type { Answer } from "./worker-pool.ts";
 
 declare const self: Worker;
-
-const level = 6;
 
 const lossy = (path: string): string => Buffer.from(path, "latin1").toString();
 
@@ -59,16 +58,11 @@ function frame(step: Step): Omit<TarReply, "data"> & { parts: Buffer[] } {
   return { parts: framed.flat(), entries: framed.filter((parts) => parts.length > 0).length, warnings };
 }
 
-function pack(parts: Buffer[], packing: TarPacking): Uint8Array<ArrayBuffer> {
-  const whole = new Uint8Array(Bun.concatArrayBuffers(parts));
-  if (packing === "none" || whole.length === 0) return whole;
-  return new Uint8Array(Bun.gzipSync(whole, { library: "libdeflate", level }));
-}
-
-self.onmessage = ({ data: { step, packing } }: MessageEvent<TarTask>) => {
+self.onmessage = async ({ data: { step, packing } }: MessageEvent<TarTask>) => {
   try {
     const { parts, entries, warnings } = frame(step);
-    const reply: TarReply = { data: pack(parts, packing), entries, warnings };
+    const whole = new Uint8Array(Bun.concatArrayBuffers(parts));
+    const reply: TarReply = { data: await pack(whole, packing), entries, warnings };
     self.postMessage({ reply } satisfies Answer<TarReply>, [reply.data.buffer]);
   } catch (error) {
     self.postMessage({ error: reasonOf(error) } satisfies Answer<TarReply>);
