@@ -118,3 +118,26 @@ export async function compare(options: {
     );
   }
 }
+
+/** Runs the command given as arguments and writes what it took: resource usage counts all children that a process ever had, so each gets a parent. */
+const measuringProgram = `
+const child = Bun.spawn(process.argv.slice(1), { stdout: "ignore", stderr: "inherit" });
+const status = await child.exited;
+const usage = child.resourceUsage();
+console.log(JSON.stringify({ status, cpu: Number(usage.cpuTime.total) / 1e6, memory: usage.maxRSS / 2 ** 20 }));`;
+
+/** Prints what one run of a command needs, with the largest of its processes for memory. `$OUT` is an empty directory. */
+export async function resourcesOf(name: string, command: string[]): Promise<void> {
+  const output = join(benchDirectory, "output", "resources");
+  rmSync(output, { recursive: true, force: true });
+  mkdirSync(output, { recursive: true });
+  const child = Bun.spawn([process.execPath, "-e", measuringProgram, ...command], {
+    env: { ...process.env, OUT: output },
+    stdout: "pipe",
+    stderr: "inherit",
+  });
+  const { status, cpu, memory } = JSON.parse(await new Response(child.stdout).text());
+  if (status !== 0) throw new Error(`${command.join(" ")} failed`);
+  console.log(`  ${name.padEnd(32)} cpu ${cpu.toFixed(2)} s, memory ${memory.toFixed(0)} MiB`);
+  rmSync(output, { recursive: true, force: true });
+}
