@@ -3,7 +3,7 @@
  * then placed in the target under a name that is free. Taken up after a crash, what was placed stays the one and only.
  */
 import { readFileSync, statSync } from "node:fs";
-import { open, rename, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, open, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { numberedName } from "./collect/names.ts";
 import { placeFile } from "./collect/place.ts";
@@ -35,11 +35,15 @@ export class Artifacts {
     if (placed) return placed;
     const whole = join(this.work, `artifact-${name}`);
     if (!statSync(whole, { throwIfNoEntry: false })) {
-      const partial = join(this.work, `partial-${name}`);
-      await rm(partial, { force: true });
+      // A directory of its own, because writers put helper files beside theirs: a run that was killed leaves nothing to stumble over.
+      const attempt = join(this.work, `partial-${name}`);
+      await rm(attempt, { recursive: true, force: true });
+      await mkdir(attempt);
+      const partial = join(attempt, name);
       await write(partial);
       await makeDurable(partial);
       await rename(partial, whole);
+      await rm(attempt, { recursive: true });
     }
     const { ino: inode, dev: device } = await stat(whole);
     this.state[name] = { inode, device };
