@@ -1,6 +1,14 @@
 /** The compiled program, as its user has it: one file in an empty directory, no Bun, no node_modules. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { chmodSync, copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  copyFileSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { $ } from "bun";
 import manifest from "../package.json";
@@ -115,6 +123,59 @@ test("it collects from the command line without a server, and its exit status te
   expect(readdirSync(directory)).not.toContain("dry");
   const bad = await run("--source-paths", "/nonexistent/path", "--target-path", target);
   expect(bad).toMatchObject({ status: 1, stderr: "Error: Source path does not exist: /nonexistent/path\n" });
+});
+
+test("interrupted with Ctrl-C it says so, cleans up and leaves the sources; without a terminal it tells its progress in lines", async () => {
+  const source = join(directory, "interrupted");
+  mkdirSync(source);
+  const noise = Buffer.alloc(64 << 20, crypto.randomUUID());
+  for (let n = 0; n < 6; n++) writeFileSync(join(source, `${n}.bin`), noise);
+  const target = join(directory, "interrupted-target");
+  const child = Bun.spawn(
+    [
+      ...[program, "collect", "--source-paths", source, "--target-path", target],
+      ...["--operation-mode", "move", "--create-archive", "--archive-format", "tar"],
+      ...["--archive-compression", "bzip2", "--no-collect-system-info"],
+    ],
+    { cwd: directory, stdout: "pipe", stderr: "pipe", env: { PATH: "" } },
+  );
+  const lines: string[] = [];
+  for await (const chunk of child.stdout.pipeThrough(new TextDecoderStream())) {
+    lines.push(chunk);
+    child.kill("SIGINT");
+  }
+  expect(await child.exited).toBe(1);
+  expect(await new Response(child.stderr).text()).toBe("Error: interrupted\n");
+  expect(lines[0]).toMatch(/^\d+\/\d+ .*\.bin\n/);
+  expect(readdirSync(source)).toHaveLength(6);
+  for (const name of readdirSync(target)) expect(name).toMatch(/^\d\.bin$/);
+});
+
+test("an archive of gigabytes and of many files takes less than 400 MB of memory", async () => {
+  const source = join(directory, "memory");
+  mkdirSync(source);
+  writeFileSync(join(source, "sparse.bin"), "");
+  truncateSync(join(source, "sparse.bin"), 2 ** 30);
+  for (let n = 0; n < 30_000; n++) writeFileSync(join(source, `a rather long name of a file ${n}.log`), "x");
+  for (const format of ["zip", "tar"]) {
+    const child = Bun.spawn(
+      [
+        ...[
+          program,
+          "collect",
+          "--source-paths",
+          source,
+          "--target-path",
+          join(directory, `memory-${format}`),
+        ],
+        ...["--archive-only", "--archive-format", format, "--no-collect-system-info"],
+        ...(format === "tar" ? ["--archive-compression", "xz"] : []),
+      ],
+      { cwd: directory, stdout: "ignore", stderr: "inherit" },
+    );
+    expect(await child.exited).toBe(0);
+    expect(child.resourceUsage()!.maxRSS / 1e6).toBeLessThan(450);
+  }
 });
 
 (process.getuid?.() === 0 ? test : test.skip)("it runs as an ordinary user", async () => {

@@ -39,7 +39,7 @@ function bar(stream: NodeJS.WriteStream): ProgressDisplay {
 }
 
 function lines(stream: NodeJS.WriteStream): ProgressDisplay {
-  let toldAt = 0;
+  let toldAt = Number.NEGATIVE_INFINITY;
   return {
     update({ current, total, currentFile }) {
       const now = performance.now();

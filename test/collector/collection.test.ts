@@ -494,6 +494,69 @@ describe("a job's life", () => {
     }
   });
 
+  (process.getuid?.() === 0 ? test : test.skip)(
+    "a disk that fills up while the archive is written fails clearly and leaves no half of one",
+    async () => {
+      const source = temporaryDirectory("full");
+      const target = join(temporaryDirectory("full"), "target");
+      mkdirSync(target);
+      await $`mount -t tmpfs -o size=12m tmpfs ${target}`;
+      try {
+        const noise = Buffer.alloc(8 * 1024 * 1024);
+        for (let at = 0; at < noise.length; at += 65_536)
+          crypto.getRandomValues(noise.subarray(at, at + 65_536));
+        writeFileSync(join(source, "noise.bin"), noise);
+        for (const format of ["zip", "tar", "7z"]) {
+          const { status, results } = await collect({
+            source_paths: [source],
+            target_path: target,
+            create_archive: true,
+            archive_format: format,
+            operation_mode: "move",
+            collect_system_info: false,
+          });
+          expect({ format, status, results }).toEqual({
+            format,
+            status: "failed",
+            results: { error: expect.stringMatching(/^Collection failed: .*No space left on device/i) },
+          });
+          expect(readFileSync(join(source, "noise.bin")).equals(noise)).toBe(true);
+          expect(readdirSync(target).filter((name) => !name.startsWith("noise"))).toEqual([]);
+          await $`find ${target} -mindepth 1 -delete`;
+        }
+      } finally {
+        await $`umount ${target}`;
+      }
+    },
+  );
+
+  test("finished jobs are forgotten after COLLECTOR_JOB_RETENTION_DAYS", async () => {
+    const data = await freshDataDirectory();
+    const target = join(temporaryDirectory("retention"), "target");
+    const first = await startTestServer({ DATA_DIR: data, COLLECTOR_JOB_RETENTION_DAYS: "7" });
+    const ids: string[] = [];
+    for (let n = 0; n < 2; n++) {
+      const { job_id } = await collectTree(first.url, { source_paths: ["/etc/hosts"], target_path: target });
+      await waitForResult(first.url, job_id);
+      ids.push(job_id);
+    }
+    const database = new Bun.SQL({
+      adapter: "postgres",
+      path: join(data, "postgres/run/.s.PGSQL.5432"),
+      username: "quintet",
+      database: "quintet",
+    });
+    await database`update platform.jobs set finished_at = now() - interval '8 days' where id = ${ids[0]}`;
+    await database.close();
+    await first.quintet.stop();
+    const second = await startTestServer({ DATA_DIR: data, COLLECTOR_JOB_RETENTION_DAYS: "7" });
+    const statuses = await Promise.all(
+      ids.map(async (id) => (await fetch(`${second.url}/api/v1/result/${id}`)).status),
+    );
+    await second.stop();
+    expect(statuses).toEqual([404, 200]);
+  });
+
   test("the list of jobs, newest first", async () => {
     const target = join(temporaryDirectory("list"), "target");
     const first = await collectTree(server.url, { source_paths: ["/etc/hosts"], target_path: target });

@@ -111,6 +111,13 @@ test("STARTTLS with a password: the summary and the archive arrive, the password
   expect(row.payload.email_config).not.toHaveProperty("password");
 });
 
+test("TLS from the first byte on port 465's terms", async () => {
+  const { port, received } = await startMailbox({ secure: true });
+  const { results } = await collectAndMail(config(port, { use_tls: true }));
+  expect(results).toMatchObject({ email_sent: true });
+  expect(received[0]).toMatchObject({ secure: true, user: "user@example.com" });
+});
+
 test("an archive over the limit is told by its path", async () => {
   const { port, received } = await startMailbox();
   const large = join(source, "noise.bin");

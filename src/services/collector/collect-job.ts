@@ -39,6 +39,8 @@ interface Collection {
   options: CollectOptions;
   signal: AbortSignal;
   onProgress(progress: Progress): void;
+  /** Told which file is being archived, all having arrived; null when the archive is whole. */
+  onArchiving(path: string | null): void;
 }
 
 /** Collects, and makes what the request asks for beside the files. Interrupted anywhere, it goes on where it was. */
@@ -111,7 +113,7 @@ async function* archiveEntries(
 }
 
 async function makeArchive(
-  { request, options, signal }: Collection,
+  { request, options, signal, onArchiving }: Collection,
   collected: Collected,
   artifacts: Artifacts,
   info: string | null,
@@ -122,7 +124,9 @@ async function makeArchive(
     warnings.push(`archive_compression is for tar archives and was ignored for ${request.archive_format}`);
   return await artifacts.make(archiveFileName(format), async (path) => {
     const entries = archiveEntries(options, collected, info);
-    const written = await writeArchive(format, entries, path, { signal, onProgress() {} });
+    const onProgress = (_entries: number, _bytes: number, name: string) => onArchiving(name);
+    const written = await writeArchive(format, entries, path, { signal, onProgress });
+    onArchiving(null);
     warnings.push(...written.warnings);
   });
 }
@@ -196,12 +200,17 @@ export interface RequestRun {
  */
 export async function runRequest({ id, request, fences, signal, onProgress }: RequestRun): Promise<Results> {
   const options = collectOptions(request, id, fences);
+  let latest: StoredProgress = { current: 0, total: 0, currentFile: "" };
   const collection: Collection = {
     id,
     request,
     options,
     signal,
-    onProgress: ({ current, total, currentFile }) => onProgress({ current, total, currentFile }),
+    onProgress({ current, total, currentFile }) {
+      latest = { current, total, currentFile };
+      onProgress(latest);
+    },
+    onArchiving: (path) => onProgress({ ...latest, currentFile: path ?? latest.currentFile }),
   };
   if (request.dry_run) return await survey(collection);
   try {

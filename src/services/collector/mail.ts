@@ -43,12 +43,13 @@ function textOf({ results, jobId }: MailOptions, attached: boolean): string {
 /** Sends the report. Answers null when the server took it, else why it did not, in one line without secrets. */
 export async function sendReport(options: MailOptions): Promise<string | null> {
   const { config, password, results, attachmentLimit } = options;
+  const tlsAtOnce = config.use_tls ?? config.smtp_port === implicitTlsPort;
   const transport = createTransport({
     host: config.smtp_host,
     port: config.smtp_port,
-    secure: config.smtp_port === implicitTlsPort,
+    secure: tlsAtOnce,
     // A password never crosses the network in clear: without TLS the mail fails instead.
-    requireTLS: config.smtp_port !== implicitTlsPort && password !== null,
+    requireTLS: !tlsAtOnce && password !== null,
     tls: { rejectUnauthorized: config.verify_certificate },
     ...(config.username && password !== null ? { auth: { user: config.username, pass: password } } : {}),
     connectionTimeout: connectMilliseconds,

@@ -19,6 +19,10 @@ const email = z.object({
     .boolean()
     .default(true)
     .describe("Whether the mail server's certificate must be valid"),
+  use_tls: z
+    .boolean()
+    .nullish()
+    .describe("TLS from the first byte instead of STARTTLS; on port 465 without being asked"),
 });
 
 export type EmailConfig = z.output<typeof email>;

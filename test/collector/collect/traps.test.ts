@@ -2,16 +2,22 @@ import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import {
   appendFileSync,
   closeSync,
+  copyFileSync,
   existsSync,
   ftruncateSync,
   mkdirSync,
   openSync,
+  readdirSync,
   readFileSync,
+  renameSync,
+  rmSync,
   statSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
   writeSync,
 } from "node:fs";
+import { cp } from "node:fs/promises";
 import { join } from "node:path";
 import { collectFiles } from "../../../src/services/collector/collect/collect.ts";
 import { compileMatcher } from "../../../src/services/collector/collect/match.ts";
@@ -31,13 +37,16 @@ import {
 // Five sparse gigabytes are hashed three times.
 setDefaultTimeout(120_000);
 
-/** The traps of the research, by their numbers there. */
+/** The traps of the research, by their numbers there: first the plain way into the trap, then ours past it. */
 
 test("1: a symlink planted in the target does not redirect a write", async () => {
   const root = temporaryDirectory();
   writeTree(root, { "source/d/passwd": "collected", "outside/passwd": "precious" });
   mkdirSync(join(root, "target"));
   symlinkSync(join(root, "outside"), join(root, "target/d"));
+  writeTree(root, { "precious copy": "precious" });
+  copyFileSync(join(root, "precious copy"), join(root, "target/d/trapped"));
+  expect(existsSync(join(root, "outside/trapped"))).toBe(true);
   await collect(optionsFor([join(root, "source")], join(root, "target")));
   expect(readFileSync(join(root, "outside/passwd"), "utf8")).toBe("precious");
   expect(readFileSync(join(root, "target/d-2/passwd"), "utf8")).toBe("collected");
@@ -64,6 +73,9 @@ needs("mkfifo")("2: a FIFO does not hang the collection", async () => {
   const root = temporaryDirectory();
   writeTree(root, { "source/file": "content" });
   runs("mkfifo", join(root, "source/pipe"));
+  const copying = `require("node:fs").copyFileSync(${JSON.stringify(join(root, "source/pipe"))}, ${JSON.stringify(join(root, "copy"))})`;
+  const trapped = Bun.spawnSync([process.execPath, "-e", copying], { timeout: 1500, killSignal: "SIGKILL" });
+  expect(trapped.signalCode).toBe("SIGKILL");
   const result = await collect(optionsFor([join(root, "source")], join(root, "target")));
   expect(result).toMatchObject({ totalFiles: 1, processedFiles: 1, skippedFiles: 1 });
   expect(recordOf(result.files, "pipe")).toMatchObject({ status: "skipped", type: "special" });
@@ -116,6 +128,10 @@ for (const mode of ["copy", "move", "move_remove"] as const) {
       mkdirSync(target);
       runs("mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", target);
       try {
+        writeTree(root, { large: Buffer.alloc(32 << 20, 1) });
+        expect(() => copyFileSync(join(root, "large"), join(target, "trapped"))).toThrow();
+        expect(existsSync(join(target, "trapped"))).toBe(true);
+        rmSync(join(target, "trapped"));
         await expect(collect(optionsFor([join(root, "source")], target, { mode }))).rejects.toThrow(
           "No space left on device",
         );
@@ -140,6 +156,7 @@ for (const mode of ["copy", "move", "move_remove"] as const) {
     try {
       writeTree(root, { "source/a/small": "small", "source/big": Buffer.alloc(5 << 20, 7) });
       const before = snapshot(join(root, "source"));
+      expect(() => renameSync(join(root, "source/big"), join(target, "big"))).toThrow("EXDEV");
       const result = await collect(optionsFor([join(root, "source")], target, { mode }));
       expect(result.failedFiles).toBe(0);
       expect(snapshot(target)).toEqual(before);
@@ -156,6 +173,7 @@ needs("mkfifo")("6: a tree with a FIFO, a socket and a dangling link is collecte
   runs("mkfifo", join(root, "source/fifo"));
   symlinkSync("nowhere", join(root, "source/link"));
   const socket = Bun.listen({ unix: join(root, "source/socket"), socket: { data() {} } });
+  await expect(cp(join(root, "source"), join(root, "trapped"), { recursive: true })).rejects.toThrow();
   const result = await collect(optionsFor([join(root, "source")], join(root, "target")));
   socket.stop(true);
   expect(result).toMatchObject({ totalFiles: 3, processedFiles: 3, failedFiles: 0, skippedFiles: 2 });
@@ -168,11 +186,16 @@ test("7: names that are not UTF-8 survive byte for byte, in directories too", as
   mkdirSync(directory);
   const name = Buffer.from(Array.from({ length: 126 }, (_, index) => 130 + index));
   writeFileSync(Buffer.concat([directory, Buffer.from("/"), name]), "content");
+  const [trapped = ""] = readdirSync(join(root, "source"));
+  expect(existsSync(join(root, "source", trapped))).toBe(false);
   await collect(optionsFor([join(root, "source")], join(root, "target"), { mode: "copy" }));
   expect(snapshot(join(root, "target"))).toEqual(snapshot(join(root, "source")));
 });
 
-test("8: a pattern that explodes elsewhere takes no time here", () => {
+needs("python3")("8: a pattern that explodes elsewhere takes no time here", () => {
+  const backtracking = ["python3", "-c", `import re; re.search("^/(a+)+$", "/${"a".repeat(60)}!")`];
+  const trapped = Bun.spawnSync(backtracking, { timeout: 1500, killSignal: "SIGKILL" });
+  expect(trapped.signalCode).toBe("SIGKILL");
   const path = `/${"a".repeat(5000)}!`;
   const matcher = compileMatcher([
     { pattern: "^/(a+)+$", type: "regex" },
@@ -187,6 +210,10 @@ test("8: a pattern that explodes elsewhere takes no time here", () => {
 test("9: a target inside a source does not collect itself", async () => {
   const root = temporaryDirectory();
   writeTree(root, { "source/a": "1", "source/target/earlier": "kept out" });
+  const [plain, into] = [join(root, "source"), join(root, "source/trapped")];
+  Bun.spawnSync(["sh", "-c", 'mkdir "$1" && tar -C "$0" -cf "$1/t.tar" .', plain, into]);
+  expect(Bun.spawnSync(["tar", "tf", join(into, "t.tar")]).stdout.toString()).toContain("./trapped/");
+  rmSync(into, { recursive: true });
   const options = optionsFor([join(root, "source")], join(root, "source/target"));
   expect(await collect(options)).toMatchObject({ totalFiles: 1, processedFiles: 1 });
   expect(existsSync(join(root, "source/target/target"))).toBe(false);
@@ -205,6 +232,18 @@ needsMount()("9: a directory mounted within itself is walked once", async () => 
   }
 });
 
+/** The plain way gives a sparse file its full size on the disk, and the copy a time of its own. */
+async function trappedBySparse(root: string): Promise<void> {
+  const [small, copy] = [join(root, "small"), join(root, "trapped")];
+  const file = openSync(small, "w");
+  ftruncateSync(file, 8 << 20);
+  closeSync(file);
+  utimesSync(small, 1_000_000_000, 1_000_000_000);
+  await Bun.write(copy, await Bun.file(small).bytes());
+  expect(statSync(copy).blocks * 512).toBe(8 << 20);
+  expect(statSync(copy).mtimeMs).not.toBe(1e12);
+}
+
 test("10: sparse files stay sparse, with their time and the right hash", async () => {
   const root = temporaryDirectory();
   mkdirSync(join(root, "source"));
@@ -212,6 +251,7 @@ test("10: sparse files stay sparse, with their time and the right hash", async (
   ftruncateSync(file, 5 * 2 ** 30);
   writeSync(file, "in the middle", 3 * 2 ** 30);
   closeSync(file);
+  await trappedBySparse(root);
   const result = await collect(optionsFor([join(root, "source")], join(root, "target"), { mode: "move" }));
   const copy = statSync(join(root, "target/sparse"));
   expect(result.failedFiles).toBe(0);

@@ -20,7 +20,7 @@ export async function runSteps<Task, Reply>(options: {
   const { url, entries, taskOf, signal, put } = options;
   const size = Math.max(1, Math.min(mostWorkers, availableParallelism()));
   const pool = new WorkerPool<Task, Reply>(url, size);
-  const stop = () => pool.close();
+  const stop = () => void pool.close();
   signal.addEventListener("abort", stop, { once: true });
   try {
     for await (const { task, reply } of inOrder(
@@ -33,6 +33,6 @@ export async function runSteps<Task, Reply>(options: {
     }
   } finally {
     signal.removeEventListener("abort", stop);
-    pool.close();
+    await pool.close();
   }
 }

@@ -6,6 +6,9 @@ interface Waiting<Task, Reply> {
   reject(error: Error): void;
 }
 
+/** How long a worker may take to end the task that it is in, in milliseconds. */
+const graceMilliseconds = 700;
+
 /** What a pool's worker answers: the reply, or why the task failed. */
 export type Answer<Reply> = { reply: Reply } | { error: string };
 
@@ -14,13 +17,14 @@ export class WorkerPool<Task, Reply> {
   private readonly busy = new Map<Worker, Waiting<Task, Reply>>();
   private readonly waiting: Waiting<Task, Reply>[] = [];
   private closed: Error | null = null;
+  private ending: Promise<void> | null = null;
 
   /** Starts `size` workers of the program at `url`; see `workerUrl`. */
   constructor(url: string, size: number) {
     for (let index = 0; index < size; index++) {
       const worker = new Worker(url);
       worker.onmessage = ({ data }: MessageEvent<Answer<Reply>>) => this.settle(worker, data);
-      worker.onerror = (event) => this.close(new Error(event.message));
+      worker.onerror = (event) => void this.close(new Error(event.message));
       this.idle.push(worker);
     }
   }
@@ -34,13 +38,22 @@ export class WorkerPool<Task, Reply> {
     });
   }
 
-  /** Ends the workers at once; tasks under way are rejected with `reason`. */
-  close(reason = new Error("the work was stopped")): void {
+  /**
+   * Ends the workers; tasks under way are rejected with `reason` at once. Resolves when the workers are gone: each ends the step that it is in, because one
+   * that is cut off would leave its files open, unless that takes too long.
+   */
+  close(reason = new Error("the work was stopped")): Promise<void> {
+    this.ending ??= this.endWorkers(reason);
+    return this.ending;
+  }
+
+  private async endWorkers(reason: Error): Promise<void> {
     this.closed = reason;
-    for (const worker of [...this.idle, ...this.busy.keys()]) worker.terminate();
+    const ending = [...this.busy.keys()].map(ended);
     for (const task of [...this.busy.values(), ...this.waiting.splice(0)]) task.reject(reason);
     this.busy.clear();
-    this.idle.length = 0;
+    for (const worker of this.idle.splice(0)) worker.terminate();
+    await Promise.all(ending);
   }
 
   private assign(): void {
@@ -63,6 +76,17 @@ export class WorkerPool<Task, Reply> {
     else task.resolve(answer.reply);
     this.assign();
   }
+}
+
+/** Terminates a worker once it has answered, or its time is up. */
+async function ended(worker: Worker): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  worker.onmessage = () => resolve();
+  worker.onerror = () => resolve();
+  const patience = setTimeout(resolve, graceMilliseconds);
+  await promise;
+  clearTimeout(patience);
+  worker.terminate();
 }
 
 /**
