@@ -53,6 +53,30 @@ const settings = {
     .min(32)
     .optional()
     .describe("Key of the tokens, 32 or more characters; made once when not given"),
+  JWT_SECRET_PREVIOUS: z
+    .string()
+    .min(32)
+    .optional()
+    .describe("Key of the tokens before JWT_SECRET was changed: those that it signed stay good"),
+  REDIS_URL: z
+    .url({ protocol: /^rediss?$/ })
+    .optional()
+    .describe("Redis that several servers share their rate limits in"),
+  ADMIN_USER: z
+    .string()
+    .min(1)
+    .max(150)
+    .optional()
+    .describe("Administrator that is made, or made one again, at start"),
+  ADMIN_PASS: z.string().min(1).max(1024).optional().describe("Password of ADMIN_USER"),
+  REGISTRATION: z
+    .enum(["open", "closed"])
+    .default("open")
+    .describe("Whether anybody may register; closed: nobody"),
+  PASSWORD_POLICY: z
+    .enum(["documented", "strict"])
+    .default("documented")
+    .describe("strict: 12 characters or more and no common password, everywhere"),
   COLLECTOR_AUTH: z
     .enum(["local", "required", "off"])
     .default("local")
@@ -104,7 +128,12 @@ export interface Config {
   corsOrigins: string[];
   rateLimits: boolean;
   jwtSecret: string | null;
+  jwtSecretPrevious: string | null;
   encryptionKey: string | null;
+  redisUrl: string | null;
+  registration: "open" | "closed";
+  passwordPolicy: "documented" | "strict";
+  admin: { username: string; password: string } | null;
   collector: {
     auth: "local" | "required" | "off";
     sources: string[];
@@ -145,7 +174,12 @@ function toConfig(s: Settings): Config {
     corsOrigins: s.CORS_ORIGINS,
     rateLimits: s.RATE_LIMITS === "on",
     jwtSecret: s.JWT_SECRET ?? null,
+    jwtSecretPrevious: s.JWT_SECRET_PREVIOUS ?? null,
     encryptionKey: s.ENCRYPTION_KEY ?? null,
+    redisUrl: s.REDIS_URL ?? null,
+    registration: s.REGISTRATION,
+    passwordPolicy: s.PASSWORD_POLICY,
+    admin: adminOf(s),
     collector: {
       auth: s.COLLECTOR_AUTH,
       sources: s.COLLECTOR_SOURCES.map((path) => resolve(path)),
@@ -155,4 +189,12 @@ function toConfig(s: Settings): Config {
       attachmentLimit: s.EMAIL_ATTACHMENT_LIMIT,
     },
   };
+}
+
+function adminOf({ ADMIN_USER: username, ADMIN_PASS: password }: Settings): Config["admin"] {
+  if (username !== undefined && password !== undefined) return { username, password };
+  if (username === undefined && password === undefined) return null;
+  throw new StartupError(
+    `${username === undefined ? "ADMIN_USER" : "ADMIN_PASS"}: the other of the two is given`,
+  );
 }

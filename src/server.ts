@@ -11,16 +11,20 @@ import { Limiter } from "./platform/http/limiter.ts";
 import { memoryStore } from "./platform/http/limits.ts";
 import { listen } from "./platform/http/listener.ts";
 import { platformRoutes } from "./platform/http/platform-routes.ts";
+import { redisStore } from "./platform/http/redis-limits.ts";
 import { Requests } from "./platform/http/requests.ts";
 import { ApiKeys } from "./platform/identity/api-keys.ts";
+import { IdentityService } from "./platform/identity/identity.ts";
 import { nodeId } from "./platform/identity/node-id.ts";
 import { Sealer } from "./platform/identity/sealing.ts";
 import { ownSecret } from "./platform/identity/secrets.ts";
+import { Tokens } from "./platform/identity/tokens.ts";
 import { Jobs } from "./platform/jobs/jobs.ts";
 import { type Connection, Sockets } from "./platform/realtime/sockets.ts";
 import { Topics } from "./platform/realtime/topics.ts";
 import { createLog, type Log } from "./platform/telemetry/log.ts";
 import { reasonOf, StartupError } from "./platform/telemetry/startup-error.ts";
+import { createAccounts } from "./services/accounts/service.ts";
 import { createCollector } from "./services/collector/service.ts";
 
 /** A running server. */
@@ -89,7 +93,12 @@ async function assemble(config: Config, log: Log, cleanup: Cleanup): Promise<Qui
   apiKeys.start();
   const jobs = new Jobs(database.orm, topics, log, nodeId(config.dataDirectory));
   const requests = new Requests(parseCidrs(config.trustedProxies));
-  const limiter = new Limiter(config.rateLimits ? memoryStore({ maxKeys: rateLimitKeys }) : null, now);
+  const redis = config.redisUrl ? redisStore(config.redisUrl, { maxKeys: rateLimitKeys, log }) : null;
+  if (redis) cleanup.add(() => redis.close());
+  const limiter = new Limiter(
+    config.rateLimits ? (redis ?? memoryStore({ maxKeys: rateLimitKeys })) : null,
+    now,
+  );
   const tokenKey = config.jwtSecret
     ? Buffer.from(config.jwtSecret)
     : ownSecret(config.dataDirectory, "jwt.key");
@@ -99,8 +108,16 @@ async function assemble(config: Config, log: Log, cleanup: Cleanup): Promise<Qui
     : ownSecret(config.dataDirectory, "sealing.key");
   const sealer = new Sealer(sealingKey);
 
+  const previousKey = config.jwtSecretPrevious ? Buffer.from(config.jwtSecretPrevious) : null;
+  const tokens = new Tokens({ key: tokenKey, previous: previousKey, now });
+  const { passwordPolicy: policy, admin } = config;
+  const identity = new IdentityService({ orm: database.orm, topics, tokens, log, now, policy, admin });
+  await identity.start();
+  cleanup.add(() => identity.stop());
+
   const services = [
-    createCollector({ config, log, now, jobs, topics, apiKeys, sealer, limiter, requests, tokenKey }),
+    createCollector({ config, log, jobs, topics, apiKeys, sealer, limiter, requests, identity }),
+    createAccounts({ config, now, orm: database.orm, topics, limiter, requests, identity }),
   ];
 
   for (const service of services) {
@@ -111,7 +128,7 @@ async function assemble(config: Config, log: Log, cleanup: Cleanup): Promise<Qui
   cleanup.add(() => jobs.stop());
 
   const sockets = new Sockets(services.flatMap((service) => service.sockets));
-  const platform = platformRoutes({ app: () => app, config, runtime, limiter, requests, database });
+  const platform = platformRoutes({ app: () => app, config, runtime, limiter, requests, database, redis });
   const app: AnyElysia = createApp({ services, sockets, requests, log }, platform);
   const server = listen({ host: config.host, port: config.port, app, sockets, requests, log });
   cleanup.add(() => closeServer(server));

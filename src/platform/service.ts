@@ -14,6 +14,8 @@ export interface Service {
   sockets: SocketRoute[];
   /** Largest request body in bytes. */
   bodyLimit: number;
+  /** Paths that take `application/x-www-form-urlencoded` beside JSON. */
+  formPaths?: string[];
   /** Called once the database is there, before the first request. */
   start(): Promise<void>;
   stop(): Promise<void>;

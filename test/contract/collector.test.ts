@@ -2,9 +2,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { signToken } from "../../src/platform/identity/tokens.ts";
 import { collectTree, followJob, waitForResult } from "../support/collector.ts";
 import { type Example, testExamples } from "../support/contract.ts";
+import { forge } from "../support/forge.ts";
 import { startTestServer, type TestServer, temporaryDirectory } from "../support/server.ts";
 
 const unknownJob = "550e8400-e29b-41d4-a716-446655440000";
@@ -319,7 +319,7 @@ describe("credentials", () => {
       {
         name: "3.3.3 expired token",
         ...post("/collect", paths, {
-          Authorization: `Bearer ${signToken({ sub: "a", user_id: "a", iat: 1, exp: 1_600_000_000 }, Buffer.from(secret))}`,
+          Authorization: `Bearer ${forge({ alg: "HS256", typ: "JWT" }, { sub: "a", user_id: "a", iat: 1, exp: 1_600_000_000 }, Buffer.from(secret))}`,
         }),
         status: 401,
         answer: badToken,

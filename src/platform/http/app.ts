@@ -9,7 +9,7 @@ import type { Sockets } from "../realtime/sockets.ts";
 import type { Service } from "../service.ts";
 import type { Log } from "../telemetry/log.ts";
 import { rootCause } from "../telemetry/startup-error.ts";
-import { bodyTooLarge, readJson, UnreadableBody } from "./body.ts";
+import { bodyTooLarge, readBody, UnreadableBody } from "./body.ts";
 import { detailEnvelope, type Envelope } from "./envelopes.ts";
 import { Failure, notFound, type Problem, unprocessable } from "./failures.ts";
 import type { Requests } from "./requests.ts";
@@ -117,7 +117,9 @@ export function createApp(
     })
     .onParse({ as: "global" }, ({ request }) => {
       const { pathname } = new URL(request.url);
-      return readJson(request, serviceFor(services, pathname)?.bodyLimit ?? platformBodyLimit);
+      const service = serviceFor(services, pathname);
+      const takesForm = service?.formPaths?.includes(pathname.replace(/\/$/, "")) ?? false;
+      return readBody(request, service?.bodyLimit ?? platformBodyLimit, takesForm);
     })
     .use(platformRoutes);
   for (const service of services) app.use(service.routes);

@@ -1,4 +1,4 @@
-/** Reading JSON bodies within a limit. What is wrong with one is told only after the caller has been authenticated. */
+/** Reading bodies within a limit. What is wrong with one is told only after the caller has been authenticated. */
 import { type Failure, tooLarge } from "./failures.ts";
 
 /** Stands for a body that could not be read; every schema refuses it, and the failure is told then. */
@@ -30,15 +30,23 @@ async function readText(request: Request, limit: number): Promise<string | null>
   return Buffer.concat(chunks).toString();
 }
 
+/** The media type of a request's body, without parameters. */
+const mediaType = (request: Request): string | undefined =>
+  request.headers.get("content-type")?.split(";")[0]?.trim().toLowerCase();
+
+/** A form's fields by name; of a name that occurs twice the last one counts. */
+const fieldsOf = (text: string): Record<string, string> => Object.fromEntries(new URLSearchParams(text));
+
 /**
- * The JSON value of a request's body, or undefined when it has none. Only `application/json` is read: a browser may not
- * send that across origins without asking, so no web page can slip a request in.
+ * The JSON value of a request's body, or undefined when it has none. Only `application/json` is read, and a form where the path takes one: a
+ * browser may not send JSON across origins without asking, so no web page can slip a request in.
  */
-export async function readJson(request: Request, limit: number): Promise<unknown> {
+export async function readBody(request: Request, limit: number, takesForm: boolean): Promise<unknown> {
   const text = await readText(request, limit);
   if (text === null) return new UnreadableBody("too large");
   if (text === "") return undefined;
-  const type = request.headers.get("content-type")?.split(";")[0]?.trim().toLowerCase();
+  const type = mediaType(request);
+  if (takesForm && type === "application/x-www-form-urlencoded") return fieldsOf(text);
   if (type !== "application/json") return new UnreadableBody("wrong type");
   try {
     return JSON.parse(text);

@@ -18,13 +18,14 @@ export interface PlatformParts {
   limiter: Limiter;
   requests: Requests;
   database: Database;
+  redis: { ping(): Promise<void> } | null;
 }
 
 const limit = { rule: { type: "bucket", perSecond: 30, burst: 20 }, message: "Too many requests" } as const;
 
 const description = "One executable that gives a closed network its back office.";
 
-export function platformRoutes({ app, config, runtime, limiter, requests, database }: PlatformParts) {
+export function platformRoutes({ app, config, runtime, limiter, requests, database, redis }: PlatformParts) {
   const limited = new Elysia()
     .derive({ as: "scoped" }, async ({ request, set }) => {
       Object.assign(set.headers, await limiter.count(`platform:${requests.of(request).address}`, limit));
@@ -32,7 +33,12 @@ export function platformRoutes({ app, config, runtime, limiter, requests, databa
     })
     .use(
       healthRoutes(
-        { database: () => database.sql`select 1`, redis: null, clickhouse: null, llm_gateway: null },
+        {
+          database: () => database.sql`select 1`,
+          redis: redis && (() => redis.ping()),
+          clickhouse: null,
+          llm_gateway: null,
+        },
         version,
       ),
     )
@@ -49,4 +55,5 @@ const exposed = [
   "X-RateLimit-Remaining",
   "X-RateLimit-Reset",
   "Retry-After",
+  "X-Access-Token",
 ];

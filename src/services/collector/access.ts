@@ -1,14 +1,18 @@
 /** Who may collect: the chapter "Who may collect" of the contract. */
-import { type Failure, unauthenticated, unavailable } from "../../platform/http/failures.ts";
+import { Failure, forbidden, unauthenticated, unavailable } from "../../platform/http/failures.ts";
 import type { ApiKeys } from "../../platform/identity/api-keys.ts";
-import { signToken, verifyToken } from "../../platform/identity/tokens.ts";
+import { bearerToken } from "../../platform/identity/bearer.ts";
+import { isAtLeast } from "../../platform/identity/roles.ts";
+import type { Sessions } from "../../platform/identity/sessions.ts";
+import type { Tokens } from "../../platform/identity/tokens.ts";
 
 const tokenAudience = "collector";
 
 /** Whose limit a request counts against, and on whose behalf it acts. */
 export interface Caller {
-  /** `key:<name>`, `token:<user_id>` or `address:<address>`. */
+  /** `key:<name>`, `token:<user_id>`, `account:<id>` or `address:<address>`. */
   name: string;
+  isAdmin?: boolean;
 }
 
 /** What a request says of itself. `token` is the WebSocket's `?token=`. */
@@ -22,9 +26,8 @@ export interface Credentials {
 export interface AccessOptions {
   mode: "local" | "required" | "off";
   apiKeys: ApiKeys;
-  tokenKey: Buffer;
-  /** Now, in milliseconds. */
-  now: () => number;
+  tokens: Tokens;
+  sessions: Sessions;
 }
 
 const badKey = (): Failure => unauthenticated("Invalid or missing API key");
@@ -49,7 +52,7 @@ export class Access {
    * What is given must be right even where nothing is needed.
    */
   async identify(given: Credentials): Promise<Caller | Failure> {
-    if (given.authorization !== null || given.token !== null) return this.byToken(given);
+    if (given.authorization !== null || given.token !== null) return await this.byToken(given);
     if (given.apiKey !== null) {
       const name = await this.options.apiKeys.verify(given.apiKey);
       return name === null ? badKey() : { name: `key:${name}` };
@@ -58,32 +61,36 @@ export class Access {
     return free ? { name: `address:${given.from.address}` } : badKey();
   }
 
-  private byToken({ authorization, token }: Credentials): Caller | Failure {
-    const text = authorization === null ? token : (/^Bearer +(\S+)$/i.exec(authorization)?.[1] ?? null);
-    const claims = text === null ? null : verifyToken(text, this.options.tokenKey, this.seconds());
-    if (!claims || (claims.aud !== undefined && claims.aud !== tokenAudience)) return badToken();
-    return { name: `token:${claims.user_id}` };
+  /** A token of ours, or one of an account that may read this machine's files: anybody may register, so the least role is not enough. */
+  private async byToken({ authorization, token }: Credentials): Promise<Caller | Failure> {
+    const { tokens, sessions } = this.options;
+    const text = authorization === null ? token : bearerToken(authorization);
+    const claims = text === null ? "invalid" : tokens.verify(text);
+    if (text === null || typeof claims === "string") return badToken();
+    if (claims.aud === tokenAudience) return { name: `token:${claims.user_id}` };
+    const identity = claims.aud === undefined ? await sessions.identify(text) : badToken();
+    if (identity instanceof Failure) return badToken();
+    const { id, role } = identity.account;
+    return isAtLeast(role, "engineer")
+      ? { name: `account:${id}`, isAdmin: role === "admin" }
+      : forbidden("Not enough permissions");
   }
 
   /**
-   * Who makes, lists or revokes credentials: this machine, and nobody from outside. It needs no credential for it in any mode, or the
-   * first one could never be made; one that is given must be right.
+   * Who makes, lists or revokes credentials: this machine, which needs no credential for it in any mode, or the first one could never be made;
+   * and, from outside, an admin. A credential that is given must be right.
    */
   async identifyMinter(given: Credentials): Promise<Caller | Failure> {
     if (this.options.mode === "off") return unavailable("Authentication not configured");
     const none = given.authorization === null && given.apiKey === null;
-    const caller = none ? { name: `address:${given.from.address}` } : await this.identify(given);
-    return given.from.local ? caller : badKey();
+    if (none && given.from.local) return { name: `address:${given.from.address}` };
+    const caller = await this.identify(given);
+    if (caller instanceof Failure || given.from.local || caller.isAdmin) return caller;
+    return given.authorization === null ? badKey() : forbidden("Not enough permissions");
   }
 
-  /** A token for `userId`, for the Collector alone: it acts as no account. */
-  mintToken(userId: string, expiresIn: number): string {
-    const iat = this.seconds();
-    const claims = { sub: userId, user_id: userId, aud: tokenAudience, iat, exp: iat + expiresIn };
-    return signToken(claims, this.options.tokenKey);
-  }
-
-  private seconds(): number {
-    return Math.floor(this.options.now() / 1000);
+  /** A token for `userId`, for the Collector alone: it acts as no account. `expiresIn` in seconds. */
+  async mintToken(userId: string, expiresIn: number): Promise<string> {
+    return await this.options.tokens.sign({ sub: userId, user_id: userId, aud: tokenAudience }, expiresIn);
   }
 }

@@ -27,7 +27,13 @@ const limit = {
 } as const;
 
 /** Failures that any of the routes may answer. */
-const failures = { 401: schemas.failure, 422: schemas.failure, 429: schemas.failure, 503: schemas.failure };
+const failures = {
+  401: schemas.failure,
+  403: schemas.failure,
+  422: schemas.failure,
+  429: schemas.failure,
+  503: schemas.failure,
+};
 const jobFailures = { ...failures, 404: schemas.failure };
 
 const tags = ["Collector"];
@@ -146,8 +152,8 @@ export function collectorRoutes(parts: CollectorParts) {
     )
     .post(
       "/token",
-      ({ body }) => ({
-        access_token: access.mintToken(body.user_id, body.expires_in),
+      async ({ body }) => ({
+        access_token: await access.mintToken(body.user_id, body.expires_in),
         token_type: "bearer" as const,
         expires_in: body.expires_in,
         user_id: body.user_id,

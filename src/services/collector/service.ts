@@ -5,6 +5,7 @@ import { detailEnvelope } from "../../platform/http/envelopes.ts";
 import type { Limiter } from "../../platform/http/limiter.ts";
 import type { Requests } from "../../platform/http/requests.ts";
 import type { ApiKeys } from "../../platform/identity/api-keys.ts";
+import type { IdentityService } from "../../platform/identity/identity.ts";
 import type { Sealer } from "../../platform/identity/sealing.ts";
 import type { Job, Jobs } from "../../platform/jobs/jobs.ts";
 import type { Topics } from "../../platform/realtime/topics.ts";
@@ -23,15 +24,13 @@ import type { CollectRequest } from "./schemas.ts";
 export interface CollectorOptions {
   config: Config;
   log: Log;
-  /** Now, in milliseconds. */
-  now: () => number;
   jobs: Jobs;
   topics: Topics;
   apiKeys: ApiKeys;
   sealer: Sealer;
   limiter: Limiter;
   requests: Requests;
-  tokenKey: Buffer;
+  identity: IdentityService;
 }
 
 const megabyte = 1024 * 1024;
@@ -61,9 +60,9 @@ function resolved(setting: string, directories: string[]): string[] {
 }
 
 export function createCollector(options: CollectorOptions): Service {
-  const { config, jobs, topics, apiKeys, sealer, limiter, requests, tokenKey, now, log } = options;
+  const { config, jobs, topics, apiKeys, sealer, limiter, requests, identity, log } = options;
   const { auth, sources, targets, concurrency, attachmentLimit, retentionDays } = config.collector;
-  const access = new Access({ mode: auth, apiKeys, tokenKey, now });
+  const access = new Access({ mode: auth, apiKeys, tokens: identity.tokens, sessions: identity.sessions });
   const fences: Fences = {
     sources: resolved("COLLECTOR_SOURCES", sources),
     targets: resolved("COLLECTOR_TARGETS", targets),

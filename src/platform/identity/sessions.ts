@@ -1,0 +1,322 @@
+/**
+ * Sessions: what a token is good for. They live in the database; every instance keeps those that it has seen, with their accounts, in memory, and
+ * is told by NOTIFY when one ends or an account changes. So a request costs no round trip, and an end counts everywhere at once.
+ */
+import { createHash, randomBytes } from "node:crypto";
+import { and, eq, gt, inArray, isNull, lt, ne, sql } from "drizzle-orm";
+import type { PostgresJsDatabase } from "drizzle-orm/postgres-js";
+import { type Failure, unauthenticated } from "../http/failures.ts";
+import type { Topics } from "../realtime/topics.ts";
+import type { Log } from "../telemetry/log.ts";
+import { reasonOf } from "../telemetry/startup-error.ts";
+import { type Account, accountOf } from "./account.ts";
+import type { Orm } from "./audit.ts";
+import { accounts, refreshTokens, sessions } from "./tables.ts";
+import type { BadToken, Claims, Tokens } from "./tokens.ts";
+
+/** Where a login was made; it decides how long its tokens live. */
+export type Surface = "accounts" | "pipelines" | "logger" | "messenger";
+
+/** Seconds that a token of each surface lives. */
+export const tokenLifetimes: Record<Surface, number> = {
+  accounts: 3600,
+  pipelines: 3600,
+  logger: 3600,
+  messenger: 1800,
+};
+
+/** Seconds that a refresh token lives, and with it a session that nobody ends. */
+const refreshLifetime = 30 * 86_400;
+/** Sessions kept in memory; beyond that the one that was loaded first is forgotten. */
+const mostCached = 50_000;
+/** An account's `last_seen` is written at most this often, in milliseconds. */
+const seenInterval = 60_000;
+const topic = "identity";
+
+/** Who sends a request. */
+export interface Identity {
+  account: Account;
+  sessionId: string;
+  surface: Surface;
+  claims: Claims;
+}
+
+/** The answer to a login or a refresh. Times in seconds. */
+export interface Grant {
+  accessToken: string;
+  /** Null where the surface knows none. */
+  refreshToken: string | null;
+  expiresIn: number;
+}
+
+interface Known {
+  account: Account;
+  surface: Surface;
+  seenAt: number;
+}
+
+/** What changed: sessions that ended, an account whose copies are out of date. */
+interface Change {
+  ended: string[];
+  changed: number | null;
+}
+
+export interface SessionsOptions {
+  orm: PostgresJsDatabase;
+  topics: Topics;
+  tokens: Tokens;
+  log: Log;
+  /** Now, in milliseconds. */
+  now: () => number;
+}
+
+const hashOf = (token: string): Buffer => createHash("sha256").update(token).digest();
+
+const badToken: Record<BadToken, () => Failure> = {
+  invalid: () => unauthenticated("Not authenticated", { code: "INVALID_TOKEN" }),
+  expired: () => unauthenticated("Not authenticated", { code: "TOKEN_EXPIRED" }),
+};
+
+/** Ends the sessions of an account, except one; answers which they were. Tell `Sessions.tell` after the commit. */
+export async function endSessionsOf(tx: Orm, accountId: number, except: string | null): Promise<string[]> {
+  const others = except === null ? undefined : ne(sessions.id, except);
+  const rows = await tx
+    .delete(sessions)
+    .where(and(eq(sessions.accountId, accountId), others))
+    .returning({ id: sessions.id });
+  return rows.map(({ id }) => id);
+}
+
+export class Sessions {
+  private readonly options: SessionsOptions;
+  private readonly known = new Map<string, Known>();
+  private readonly watchers = new Map<string, Set<() => void>>();
+  /** Counts what was forgotten, so that a load that was under way meanwhile is not kept. */
+  private generation = 0;
+
+  constructor(options: SessionsOptions) {
+    this.options = options;
+  }
+
+  start(): void {
+    const { topics, log } = this.options;
+    topics.subscribe<Change>(topic, (change) => this.forget(change));
+    topics.onResync(() => {
+      this.generation++;
+      this.known.clear();
+      this.endMissed().catch((error: unknown) =>
+        log.warn({ reason: reasonOf(error) }, "ended sessions could not be looked for"),
+      );
+    });
+  }
+
+  /** Begins a session, in the caller's transaction where there is one. */
+  async begin(account: Account, surface: Surface, orm: Orm = this.options.orm): Promise<Grant> {
+    const refreshes = surface === "accounts" || surface === "pipelines";
+    const lifetime = refreshes ? refreshLifetime : tokenLifetimes[surface];
+    const [row] = await orm
+      .insert(sessions)
+      .values({ accountId: account.id, surface, expiresAt: inSeconds(lifetime) })
+      .returning({ id: sessions.id });
+    if (!row) throw new Error("the session was not stored");
+    const refreshToken = refreshes ? await this.addRefreshToken(orm, row.id) : null;
+    return { ...(await this.grant(account, row.id, surface)), refreshToken };
+  }
+
+  /**
+   * Who a token belongs to, or the failure that it deserves. Answers at once, without a promise, for a session that is in memory: the hot path
+   * of every request.
+   */
+  identify(token: string): Identity | Failure | Promise<Identity | Failure> {
+    const claims = this.options.tokens.verify(token);
+    if (typeof claims === "string") return badToken[claims]();
+    const { sid } = claims;
+    if (sid === undefined) return badToken.invalid();
+    const known = this.known.get(sid);
+    return known ? this.identityOf(sid, known, claims) : this.load(sid, claims);
+  }
+
+  /** A fresh token for a session whose token is more than half spent (the Messenger's sliding renewal); null when it is not. */
+  async renew({ account, sessionId, surface, claims }: Identity): Promise<string | null> {
+    const now = this.options.now() / 1000;
+    if (surface !== "messenger" || now < (claims.iat + claims.exp) / 2) return null;
+    const kept = await this.options.orm
+      .update(sessions)
+      .set({ expiresAt: inSeconds(tokenLifetimes[surface]) })
+      .where(eq(sessions.id, sessionId))
+      .returning({ id: sessions.id });
+    return kept.length === 0 ? null : (await this.grant(account, sessionId, surface)).accessToken;
+  }
+
+  /**
+   * Exchanges a refresh token for a new pair. A token that was used before ends its session: either its owner or a thief is holding a copy, and
+   * nobody can tell who. `onReuse` is told of that. Fails with `unauthenticated`.
+   */
+  async refresh(token: string, onReuse: (account: Account) => Promise<void>): Promise<Grant> {
+    const { orm } = this.options;
+    const hash = hashOf(token);
+    const refreshed = await orm.transaction(async (tx) => {
+      const [used] = await tx
+        .update(refreshTokens)
+        .set({ usedAt: sql`now()` })
+        .where(
+          and(
+            eq(refreshTokens.hash, hash),
+            isNull(refreshTokens.usedAt),
+            gt(refreshTokens.expiresAt, sql`now()`),
+          ),
+        )
+        .returning({ sessionId: refreshTokens.sessionId });
+      if (!used) return null;
+      const found = await findSession(tx, used.sessionId);
+      if (!found) return null;
+      await tx
+        .update(sessions)
+        .set({ expiresAt: inSeconds(refreshLifetime) })
+        .where(eq(sessions.id, used.sessionId));
+      const refreshToken = await this.addRefreshToken(tx, used.sessionId);
+      return { ...(await this.grant(found.account, used.sessionId, found.surface)), refreshToken };
+    });
+    if (refreshed) return refreshed;
+    await this.endReused(hash, onReuse);
+    throw badToken.invalid();
+  }
+
+  /** Ends a session, everywhere. */
+  async end(sessionId: string): Promise<void> {
+    await this.options.orm.delete(sessions).where(eq(sessions.id, sessionId));
+    await this.tell({ ended: [sessionId], changed: null });
+  }
+
+  /** Tells every instance what ended or changed. Call it after the commit. */
+  async tell({ ended, changed }: Change): Promise<void> {
+    // A notification holds less than 8,000 bytes: an account with very many sessions takes several.
+    for (let at = 0; at === 0 || at < ended.length; at += 100)
+      await this.options.topics.broadcast(topic, { ended: ended.slice(at, at + 100), changed });
+  }
+
+  /** Calls `onEnd` once when a session ends, wherever that happens: live sockets close then. Answers how to stop watching. */
+  watch(sessionId: string, onEnd: () => void): () => void {
+    const watchers = this.watchers.get(sessionId) ?? new Set();
+    this.watchers.set(sessionId, watchers.add(onEnd));
+    return () => {
+      watchers.delete(onEnd);
+      if (watchers.size === 0 && this.watchers.get(sessionId) === watchers) this.watchers.delete(sessionId);
+    };
+  }
+
+  /** Removes sessions whose time is over. */
+  async expire(): Promise<void> {
+    await this.options.orm.delete(sessions).where(lt(sessions.expiresAt, sql`now()`));
+  }
+
+  private async grant(account: Account, sessionId: string, surface: Surface): Promise<Grant> {
+    const expiresIn = tokenLifetimes[surface];
+    const userId = `user_${account.id}`;
+    const claims = {
+      sub: userId,
+      user_id: userId,
+      username: account.username,
+      role: account.role,
+      sid: sessionId,
+    };
+    return { accessToken: await this.options.tokens.sign(claims, expiresIn), refreshToken: null, expiresIn };
+  }
+
+  private async addRefreshToken(tx: Orm, sessionId: string): Promise<string> {
+    const token = randomBytes(32).toString("base64url");
+    await tx
+      .insert(refreshTokens)
+      .values({ hash: hashOf(token), sessionId, expiresAt: inSeconds(refreshLifetime) });
+    return token;
+  }
+
+  private async endReused(hash: Buffer, onReuse: (account: Account) => Promise<void>): Promise<void> {
+    const [reused] = await this.options.orm
+      .select({ sessionId: refreshTokens.sessionId })
+      .from(refreshTokens)
+      .where(eq(refreshTokens.hash, hash));
+    if (!reused) return;
+    const found = await findSession(this.options.orm, reused.sessionId);
+    await this.end(reused.sessionId);
+    if (found) await onReuse(found.account);
+  }
+
+  private identityOf(sessionId: string, known: Known, claims: Claims): Identity {
+    this.noteSeen(known);
+    return { account: known.account, sessionId, surface: known.surface, claims };
+  }
+
+  private async load(sessionId: string, claims: Claims): Promise<Identity | Failure> {
+    const { generation } = this;
+    const found = await findSession(this.options.orm, sessionId);
+    if (!found) return badToken.invalid();
+    const known: Known = { ...found, seenAt: 0 };
+    if (generation === this.generation) this.remember(sessionId, known);
+    return this.identityOf(sessionId, known, claims);
+  }
+
+  private remember(sessionId: string, known: Known): void {
+    if (this.known.size >= mostCached) {
+      const [first] = this.known.keys();
+      if (first !== undefined) this.known.delete(first);
+    }
+    this.known.set(sessionId, known);
+  }
+
+  /** Writes when the account was last seen, not at every request. */
+  private noteSeen(known: Known): void {
+    const now = this.options.now();
+    if (now - known.seenAt < seenInterval) return;
+    known.seenAt = now;
+    this.options.orm
+      .update(accounts)
+      .set({ lastSeen: sql`now()` })
+      .where(eq(accounts.id, known.account.id))
+      .catch((error: unknown) =>
+        this.options.log.warn({ reason: reasonOf(error) }, "when an account was last seen could not be kept"),
+      );
+  }
+
+  private forget({ ended, changed }: Change): void {
+    this.generation++;
+    for (const sessionId of ended) {
+      this.known.delete(sessionId);
+      const watchers = this.watchers.get(sessionId);
+      this.watchers.delete(sessionId);
+      for (const onEnd of watchers ?? []) onEnd();
+    }
+    if (changed === null) return;
+    for (const [sessionId, { account }] of this.known)
+      if (account.id === changed) this.known.delete(sessionId);
+  }
+
+  /** Ends of watched sessions may have been missed while the connection was lost. */
+  private async endMissed(): Promise<void> {
+    const watched = [...this.watchers.keys()];
+    if (watched.length === 0) return;
+    const rows = await this.options.orm
+      .select({ id: sessions.id })
+      .from(sessions)
+      .where(inArray(sessions.id, watched));
+    const present = new Set(rows.map(({ id }) => id));
+    this.forget({ ended: watched.filter((id) => !present.has(id)), changed: null });
+  }
+}
+
+const inSeconds = (seconds: number) => sql`now() + make_interval(secs => ${seconds})`;
+
+const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
+async function findSession(
+  orm: Orm,
+  sessionId: string,
+): Promise<{ account: Account; surface: Surface } | null> {
+  if (!uuid.test(sessionId)) return null;
+  const [row] = await orm
+    .select({ account: accounts, surface: sessions.surface })
+    .from(sessions)
+    .innerJoin(accounts, eq(accounts.id, sessions.accountId))
+    .where(and(eq(sessions.id, sessionId), accounts.isActive));
+  return row ? { account: accountOf(row.account), surface: row.surface as Surface } : null;
+}
