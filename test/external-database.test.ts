@@ -1,65 +1,23 @@
 /** `DATABASE_URL`: a PostgreSQL that somebody else runs, shared by several servers. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { join } from "node:path";
-import { $ } from "bun";
 import { collectTree, followJob, waitForResult } from "./support/collector.ts";
+import { hasPostgres, startPostgres, type TestPostgres } from "./support/postgres.ts";
 import { runToEnd, type ServerProcess, startProcess } from "./support/process.ts";
 import { temporaryDirectory } from "./support/server.ts";
 
-const versions = "/usr/lib/postgresql";
-
-/** Programs of the system's PostgreSQL (Debian's layout); null when there is none. */
-function systemPostgres(): string | null {
-  try {
-    const [newest] = readdirSync(versions).toSorted().reverse();
-    return newest ? join(versions, newest, "bin") : null;
-  } catch {
-    return null;
-  }
-}
-
-const programs = systemPostgres();
-if (!programs) console.warn("skipping tests of an external database: PostgreSQL is not installed");
-const needsPostgres = programs || process.env.CI === "true" ? test : test.skip;
-const asPostgres =
-  process.getuid?.() === 0 ? ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] : [];
+const needsPostgres = hasPostgres ? test : test.skip;
 
 let directory: string;
+let postgres: TestPostgres;
 let url: string;
 const servers: ServerProcess[] = [];
 
-const freePort = () =>
-  new Promise<number>((resolve) => {
-    const holder = createServer().listen(0, "127.0.0.1", () => {
-      const { port } = holder.address() as { port: number };
-      holder.close(() => resolve(port));
-    });
-  });
-
 beforeAll(async () => {
-  if (!programs) return;
-  directory = temporaryDirectory("external");
-  const cluster = join(directory, "cluster");
-  mkdirSync(cluster);
-  if (asPostgres.length > 0) await $`chown postgres:postgres ${cluster}`;
-  const port = await freePort();
-  writeFileSync(join(directory, "password"), "letters and digits 1", { mode: 0o644 });
-  const make = [
-    "-D",
-    cluster,
-    "-U",
-    "owner",
-    "-A",
-    "scram-sha-256",
-    `--pwfile=${join(directory, "password")}`,
-    "--no-sync",
-  ];
-  await $`${asPostgres} ${join(programs, "initdb")} ${make}`.quiet();
-  const settings = `-p ${port} -k ${cluster} -c listen_addresses=127.0.0.1`;
-  await $`${asPostgres} ${join(programs, "pg_ctl")} -D ${cluster} -w -l ${join(cluster, "log")} -o ${settings} start`.quiet();
-  url = `postgres://owner:${encodeURIComponent("letters and digits 1")}@127.0.0.1:${port}/postgres`;
+  if (!hasPostgres) return;
+  directory = temporaryDirectory("servers");
+  postgres = await startPostgres();
+  url = postgres.url;
 });
 
 afterAll(async () => {
@@ -67,8 +25,7 @@ afterAll(async () => {
     server.kill("SIGKILL");
     await server.exited;
   }
-  if (programs)
-    await $`${asPostgres} ${join(programs, "pg_ctl")} -D ${join(directory, "cluster")} -m immediate stop`.quiet();
+  await postgres?.stop();
 });
 
 async function start(name: string): Promise<ServerProcess> {

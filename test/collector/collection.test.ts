@@ -16,6 +16,7 @@ import { join } from "node:path";
 import { $ } from "bun";
 import { needs } from "../needs.ts";
 import { collectTree, followJob, waitForResult } from "../support/collector.ts";
+import { openEmbedded } from "../support/database.ts";
 import { startProcess } from "../support/process.ts";
 import {
   freshDataDirectory,
@@ -540,12 +541,7 @@ describe("a job's life", () => {
       await waitForResult(first.url, job_id);
       ids.push(job_id);
     }
-    const database = new Bun.SQL({
-      adapter: "postgres",
-      path: join(data, "postgres/run/.s.PGSQL.5432"),
-      username: "quintet",
-      database: "quintet",
-    });
+    const database = openEmbedded(data);
     await database`update platform.jobs set finished_at = now() - interval '8 days' where id = ${ids[0]}`;
     await database.close();
     await first.quintet.stop();

@@ -4,6 +4,7 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { SMTPServer, type SMTPServerOptions } from "smtp-server";
 import { collectTree, waitForResult } from "../support/collector.ts";
+import { openEmbedded } from "../support/database.ts";
 import { startTestServer, type TestServer, temporaryDirectory } from "../support/server.ts";
 
 const password = "correct-horse-battery";
@@ -100,12 +101,7 @@ test("STARTTLS with a password: the summary and the archive arrive, the password
   expect(received[0]!.text).toContain("filename=archive.zip");
   const listed = await (await fetch(`${server.url}/api/v1/jobs`)).text();
   expect(listed).not.toContain(password);
-  const database = new Bun.SQL({
-    adapter: "postgres",
-    path: join(server.dataDirectory, "postgres/run/.s.PGSQL.5432"),
-    username: "quintet",
-    database: "quintet",
-  });
+  const database = openEmbedded(server.dataDirectory);
   const [row] = await database`select payload from platform.jobs where id = ${job_id}`;
   await database.close();
   expect(row.payload.email_config).not.toHaveProperty("password");

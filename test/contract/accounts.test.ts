@@ -504,7 +504,8 @@ async function talk(
       await Promise.race([closed, new Promise<void>((resolve) => (wake = resolve))]);
   }
   if (frames.length > 0) socket.close(1000);
-  return [...received, (await closed).code];
+  const { code } = await closed;
+  return [...received, code];
 }
 
 describe("WebSocket", () => {

@@ -34,6 +34,8 @@ return {allowed, math.floor(used * 1000), emptyIn}`;
 
 const prefix = "quintet:limit:";
 const connectMilliseconds = 2_000;
+/** After a failure so long nobody waits for another one. */
+const pauseMilliseconds = 1_000;
 
 /** A store in Redis, and how it is watched and closed. */
 export interface RedisStore extends RateStore {
@@ -75,30 +77,57 @@ const parametersOf = (rule: Rule): [script: string, ...values: string[]] =>
     ? [windowScript, String(rule.limit), String(rule.seconds * 1000)]
     : [bucketScript, String(rule.perSecond + rule.burst), String(rule.perSecond)];
 
+/** A connection that is made when it is needed, once for all who need it at the time. */
+class Connection {
+  private readonly client: RedisClient;
+  private connecting: Promise<unknown> | null = null;
+  private failedAt = Number.NEGATIVE_INFINITY;
+
+  constructor(url: string) {
+    this.client = new RedisClient(url, {
+      connectionTimeout: connectMilliseconds,
+      autoReconnect: false,
+      enableOfflineQueue: false,
+    });
+  }
+
+  async send(command: string, values: string[]): Promise<unknown> {
+    if (!this.client.connected) await this.connect();
+    return await this.client.send(command, values);
+  }
+
+  close(): void {
+    this.client.close();
+  }
+
+  private async connect(): Promise<void> {
+    if (performance.now() - this.failedAt < pauseMilliseconds) throw new Error("Redis is away");
+    this.connecting ??= this.client.connect();
+    try {
+      await this.connecting;
+    } catch (error) {
+      this.failedAt = performance.now();
+      throw error;
+    } finally {
+      this.connecting = null;
+    }
+  }
+}
+
 /** Counters in the Redis at `url`. While it does not answer, this instance counts by itself: a limit that is too wide is better than no service. */
 export function redisStore(url: string, { maxKeys, log }: { maxKeys: number; log: Log }): RedisStore {
-  const client = new RedisClient(url, { connectionTimeout: connectMilliseconds, enableOfflineQueue: false });
+  const connection = new Connection(url);
   const own = memoryStore({ maxKeys });
   let isAway = false;
 
-  const hitRedis = async (key: string, rule: Rule, now: number): Promise<Verdict> => {
-    const [script, ...values] = parametersOf(rule);
-    if (!client.connected) await client.connect();
-    const answer: unknown = await client.send("EVAL", [
-      script,
-      "1",
-      `${prefix}${rule.type}:${key}`,
-      ...values,
-    ]);
-    return verdictOf(rule, answer as [number, number, number], now);
-  };
-
   return {
     async hit(key, rule, now) {
+      const [script, ...values] = parametersOf(rule);
       try {
-        const verdict = await hitRedis(key, rule, now);
+        const name = `${prefix}${rule.type}:${key}`;
+        const answer = await connection.send("EVAL", [script, "1", name, ...values]);
         isAway = false;
-        return verdict;
+        return verdictOf(rule, answer as [number, number, number], now);
       } catch (error) {
         if (!isAway)
           log.warn({ reason: reasonOf(error) }, "Redis does not answer: this instance counts by itself");
@@ -107,9 +136,8 @@ export function redisStore(url: string, { maxKeys, log }: { maxKeys: number; log
       }
     },
     async ping() {
-      if (!client.connected) await client.connect();
-      await client.send("PING", []);
+      await connection.send("PING", []);
     },
-    close: () => client.close(),
+    close: () => connection.close(),
   };
 }

@@ -33,9 +33,9 @@ const letterOf: Record<string, string> = {
 /** Whether a password is a common word, dressed up or repeated, a row of neighbouring characters, or the user's own name. */
 function isCommon(password: string, username: string): boolean {
   const small = password.toLowerCase();
-  const letters = small.replace(/[013457@$!]/g, (sign) => letterOf[sign] ?? sign);
-  const core = (text: string) => text.replace(/^[^\p{L}]+|[^\p{L}]+$/gu, "");
-  if ([core(small), core(letters)].some((word) => commonWords.has(word))) return true;
+  const core = small.replace(/^[^\p{L}]+|[^\p{L}]+$/gu, "");
+  const letters = core.replace(/[013457@$!]/g, (sign) => letterOf[sign] ?? sign);
+  if (commonWords.has(core) || commonWords.has(letters)) return true;
   if (new Set(small).size < 5) return true;
   if (username.length >= 4 && small.includes(username.toLowerCase())) return true;
   const steps = [...small]

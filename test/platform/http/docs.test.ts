@@ -102,7 +102,7 @@ test("the OpenAPI document is whole", async () => {
         where,
         answers: true,
       });
-      if (method === "post")
+      if (method === "post" && !path.endsWith("/logout"))
         expect({ where, content: Object.keys(operation.requestBody?.content ?? {}) }).toEqual({
           where,
           content: ["application/json"],
