@@ -13,6 +13,7 @@ import { join } from "node:path";
 import { $ } from "bun";
 import manifest from "../package.json";
 import { needs } from "./needs.ts";
+import { ask, logIn, register, statusOfMe } from "./support/accounts.ts";
 import { collectTree, followJob, waitForResult } from "./support/collector.ts";
 import { runToEnd, type ServerProcess, startProcess } from "./support/process.ts";
 import { temporaryDirectory } from "./support/server.ts";
@@ -98,6 +99,20 @@ needs(
     expect(readdirSync(target).toSorted()).toEqual([name, "manifest.json"]);
     expect(await read(join(target, name))).toBe(text);
   }
+});
+
+test("it knows who its users are", async () => {
+  const token = await register(server.url, "первый");
+  expect((await ask(server.url, "GET", "/api/v1/users/me", { token })).body).toMatchObject({
+    id: "user_1",
+    username: "первый",
+    role: "admin",
+  });
+  const { body } = await logIn(server.url, "Первый");
+  expect((await ask(server.url, "POST", "/api/v1/auth/logout", { token: body.access_token })).status).toBe(
+    204,
+  );
+  expect(await statusOfMe(server.url, body.access_token)).toBe(401);
 });
 
 test("its documentation is inside", async () => {

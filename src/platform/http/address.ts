@@ -8,6 +8,7 @@ export interface CidrList {
 
 /** An address without the zone of a link-local one and without the IPv6 form of IPv4 (`::ffff:10.0.0.1`). */
 export function plainAddress(address: string): string {
+  if (isIPv4(address)) return address;
   const text = address
     .trim()
     .replace(/^\[(.*)\]$/, "$1")
@@ -30,9 +31,11 @@ function addNetwork(list: BlockList, text: string): void {
 /** Networks separated by commas or blanks: addresses, or CIDR (RFC 4632). Throws an Error that names the bad one. */
 export function parseCidrs(text: string): CidrList {
   const list = new BlockList();
-  for (const entry of text.split(/[\s,]+/)) if (entry !== "") addNetwork(list, entry);
+  const entries = text.split(/[\s,]+/).filter((entry) => entry !== "");
+  for (const entry of entries) addNetwork(list, entry);
   return {
     contains(address) {
+      if (entries.length === 0) return false;
       const plain = plainAddress(address);
       const version = isIP(plain);
       return version !== 0 && list.check(plain, version === 4 ? "ipv4" : "ipv6");
@@ -44,9 +47,10 @@ export function parseCidrs(text: string): CidrList {
  * The client's address: the peer's, unless the peer is a trusted proxy; then the right-most of `X-Forwarded-For` that is not
  * itself trusted. A forwarded entry that is no address ends the search: the proxy that wrote it is the client.
  */
-export function clientAddress(peer: string, forwardedFor: string | null, trusted: CidrList): string {
+export function clientAddress(peer: string, forwardedFor: () => string | null, trusted: CidrList): string {
   let client = plainAddress(peer);
-  const hops = forwardedFor?.split(",").reverse() ?? [];
+  if (!trusted.contains(client)) return client;
+  const hops = forwardedFor()?.split(",").reverse() ?? [];
   for (const hop of hops) {
     if (!trusted.contains(client)) return client;
     const address = plainAddress(hop);

@@ -17,6 +17,15 @@ import { jsonProblem, problemsOf } from "./validation.ts";
 
 const platformBodyLimit = 64 * 1024;
 
+/** On every answer that does not say otherwise itself: nothing here is a page to be framed, sniffed or cached. */
+const defaultHeaders = {
+  "x-content-type-options": "nosniff",
+  "x-frame-options": "DENY",
+  "referrer-policy": "no-referrer",
+  "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+  "cache-control": "no-store",
+};
+
 export interface AppOptions {
   services: Service[];
   sockets: Sockets;
@@ -107,6 +116,10 @@ export function createApp(
   };
 
   const app = new Elysia()
+    .headers(defaultHeaders)
+    .onRequest(({ request, set }) => {
+      set.headers["x-request-id"] = requests.of(request).id;
+    })
     .onError(({ code, error, request }) => {
       const { pathname } = new URL(request.url);
       const failure = code === "NOT_FOUND" ? noSuchRoute(pathname) : failureOf(code, error);

@@ -1,6 +1,6 @@
 /** Counts requests against limits and tells the client where it stands. */
 import { tooMany } from "./failures.ts";
-import { limitHeaders, type RateStore, type Rule } from "./limits.ts";
+import { limitHeaders, type RateStore, type Rule, type Verdict } from "./limits.ts";
 
 export interface Limit {
   rule: Rule;
@@ -18,12 +18,18 @@ export class Limiter {
     this.now = now;
   }
 
-  /** Counts one request of `key`; answers the headers of the reply. Fails with `tooMany` over the limit. */
-  async count(key: string, { rule, message }: Limit): Promise<Record<string, string>> {
-    if (!this.store) return {};
-    const verdict = await this.store.hit(key, rule, this.now());
-    const headers = limitHeaders(verdict);
-    if (!verdict.allowed) throw tooMany(message, { headers });
-    return headers;
+  /**
+   * Counts one request of `key`, which is asked for only where there are limits, and puts where it stands into `headers`. Fails with `tooMany`
+   * over the limit. With counters in memory there is nothing to wait for.
+   */
+  count(key: () => string, { rule, message }: Limit, headers: object): void | Promise<void> {
+    if (!this.store) return;
+    const settle = (verdict: Verdict) => {
+      const told = limitHeaders(verdict);
+      if (!verdict.allowed) throw tooMany(message, { headers: told });
+      Object.assign(headers, told);
+    };
+    const verdict = this.store.hit(key(), rule, this.now());
+    return verdict instanceof Promise ? verdict.then(settle) : settle(verdict);
   }
 }

@@ -9,26 +9,10 @@ import type { Requests } from "./requests.ts";
 
 const largestBody = 64 * 1024 * 1024;
 
-/** On every answer that does not say otherwise itself: nothing here is a page to be framed, sniffed or cached. */
-const defaultHeaders: [string, string][] = [
-  ["X-Content-Type-Options", "nosniff"],
-  ["X-Frame-Options", "DENY"],
-  ["Referrer-Policy", "no-referrer"],
-  ["Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"],
-  ["Cache-Control", "no-store"],
-];
-
-function finish(response: Response, id: string): Response {
-  const { headers } = response;
-  headers.set("X-Request-Id", id);
-  for (const [name, value] of defaultHeaders) if (!headers.has(name)) headers.set(name, value);
-  return response;
-}
-
 /** HEAD is GET without the body (RFC 9110, 9.3.2), for every route. */
 async function answerHead(
   request: Request,
-  handle: (request: Request) => Promise<Response>,
+  handle: (request: Request) => Response | Promise<Response>,
 ): Promise<Response> {
   const response = await handle(new Request(request.url, { method: "GET", headers: request.headers }));
   await response.body?.cancel();
@@ -47,25 +31,30 @@ export interface ListenOptions {
 
 /** Begins to take requests. Throws StartupError when the address cannot be had. */
 export function listen({ host, port, app, sockets, requests, log }: ListenOptions): Server<Connection> {
-  async function answer(request: Request, peer: string): Promise<Response> {
-    const { id, address } = requests.begin(request, peer);
-    if (!log.isLevelEnabled("debug")) return finish(await app.fetch(request), id);
+  async function answerLogged(request: Request): Promise<Response> {
+    const { id, address } = requests.of(request);
     const start = performance.now();
-    const response = finish(await app.fetch(request), id);
+    const response = await app.fetch(request);
     const milliseconds = Math.round((performance.now() - start) * 100) / 100;
-    const { pathname } = new URL(request.url);
-    log.debug(
-      {
-        requestId: id,
-        address,
-        method: request.method,
-        path: pathname,
-        status: response.status,
-        milliseconds,
-      },
-      "request",
-    );
+    const { method, url } = request;
+    const path = new URL(url).pathname;
+    log.debug({ requestId: id, address, method, path, status: response.status, milliseconds }, "request");
     return response;
+  }
+
+  function answer(request: Request, peer: () => string): Response | Promise<Response> {
+    requests.begin(request, peer);
+    return log.isLevelEnabled("debug") ? answerLogged(request) : app.fetch(request);
+  }
+
+  async function upgradeOrAnswer(
+    request: Request,
+    server: Server<Connection>,
+    peer: () => string,
+  ): Promise<Response | undefined> {
+    const { address, local } = requests.begin(request, peer);
+    if (await sockets.upgrade(request, server, { address, local })) return undefined;
+    return await answer(request, peer);
   }
 
   try {
@@ -77,14 +66,12 @@ export function listen({ host, port, app, sockets, requests, log }: ListenOption
       maxRequestBodySize: largestBody,
       idleTimeout: 60,
       websocket: socketHandler,
-      async fetch(request, server) {
-        const peer = server.requestIP(request)?.address ?? "";
-        if (request.headers.get("upgrade")?.toLowerCase() === "websocket") {
-          const { address, local } = requests.begin(request, peer);
-          if (await sockets.upgrade(request, server, { address, local })) return undefined;
-        }
-        if (request.method === "HEAD") return await answerHead(request, (get) => answer(get, peer));
-        return await answer(request, peer);
+      fetch(request, server) {
+        const peer = () => server.requestIP(request)?.address ?? "";
+        if (request.method === "GET" && request.headers.get("upgrade")?.toLowerCase() === "websocket")
+          return upgradeOrAnswer(request, server, peer);
+        if (request.method === "HEAD") return answerHead(request, (get) => answer(get, peer));
+        return answer(request, peer);
       },
     });
     return server;

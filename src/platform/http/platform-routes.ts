@@ -28,7 +28,7 @@ const description = "One executable that gives a closed network its back office.
 export function platformRoutes({ app, config, runtime, limiter, requests, database, redis }: PlatformParts) {
   const limited = new Elysia()
     .derive({ as: "scoped" }, async ({ request, set }) => {
-      Object.assign(set.headers, await limiter.count(`platform:${requests.of(request).address}`, limit));
+      await limiter.count(() => `platform:${requests.of(request).address}`, limit, set.headers);
       return {};
     })
     .use(

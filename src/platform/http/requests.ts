@@ -13,6 +13,39 @@ export interface RequestInfo {
 const wellFormedId = /^[\w.-]{1,64}$/;
 const proxyHeaders = ["x-forwarded-for", "forwarded", "x-real-ip", "via"];
 
+/** Found out when it is asked for: few requests need all of it. */
+class LazyInfo implements RequestInfo {
+  private readonly request: Request;
+  private readonly peer: () => string;
+  private readonly trusted: CidrList;
+  private knownId: string | null = null;
+  private knownAddress: string | null = null;
+
+  constructor(request: Request, peer: () => string, trusted: CidrList) {
+    this.request = request;
+    this.peer = peer;
+    this.trusted = trusted;
+  }
+
+  get id(): string {
+    if (this.knownId === null) {
+      const given = this.request.headers.get("x-request-id");
+      this.knownId = given !== null && wellFormedId.test(given) ? given : crypto.randomUUID();
+    }
+    return this.knownId;
+  }
+
+  get address(): string {
+    const forwardedFor = () => this.request.headers.get("x-forwarded-for");
+    this.knownAddress ??= clientAddress(this.peer(), forwardedFor, this.trusted);
+    return this.knownAddress;
+  }
+
+  get local(): boolean {
+    return isLocal(this.request, this.peer());
+  }
+}
+
 export class Requests {
   private readonly known = new WeakMap<Request, RequestInfo>();
   private readonly trusted: CidrList;
@@ -21,14 +54,9 @@ export class Requests {
     this.trusted = trusted;
   }
 
-  /** Notes where a request came from; `peer` is the other end of its connection. */
-  begin(request: Request, peer: string): RequestInfo {
-    const given = request.headers.get("x-request-id") ?? "";
-    const info: RequestInfo = {
-      id: wellFormedId.test(given) ? given : crypto.randomUUID(),
-      address: clientAddress(peer, request.headers.get("x-forwarded-for"), this.trusted),
-      local: isLocal(request, peer),
-    };
+  /** Notes where a request came from; `peer` tells the other end of its connection. */
+  begin(request: Request, peer: () => string): RequestInfo {
+    const info = new LazyInfo(request, peer, this.trusted);
     this.known.set(request, info);
     return info;
   }

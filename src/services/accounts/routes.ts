@@ -32,9 +32,8 @@ export function accountsRoutes(parts: AccountsParts) {
   const { identity, orm, limiter, requests, registration } = parts;
   const { accounts, sessions, logins } = identity;
 
-  const count = async (request: Request, headers: object): Promise<void> => {
-    Object.assign(headers, await limiter.count(`accounts:${requests.of(request).address}`, limit));
-  };
+  const count = (request: Request, headers: object) =>
+    limiter.count(() => `accounts:${requests.of(request).address}`, limit, headers);
 
   const limited = new Elysia().derive({ as: "scoped" }, async ({ request, set }) => {
     await count(request, set.headers);
@@ -42,8 +41,10 @@ export function accountsRoutes(parts: AccountsParts) {
   });
 
   const authenticated = new Elysia().derive({ as: "scoped" }, async ({ request, set }) => {
-    await count(request, set.headers);
-    return { caller: await authenticate(request, sessions) };
+    const waiting = count(request, set.headers);
+    if (waiting) await waiting;
+    const caller = authenticate(request, sessions);
+    return { caller: caller instanceof Promise ? await caller : caller };
   });
 
   const actorOf = (request: Request, caller: Identity): Actor => ({

@@ -47,7 +47,7 @@ export function collectorRoutes(parts: CollectorParts) {
       const from = requests.of(request);
       const caller = await identify(credentialsOf(request, from));
       const name = caller instanceof Failure ? `address:${from.address}` : caller.name;
-      Object.assign(set.headers, await limiter.count(`collector:${name}`, limit));
+      await limiter.count(() => `collector:${name}`, limit, set.headers);
       if (caller instanceof Failure) throw caller;
       return {};
     });

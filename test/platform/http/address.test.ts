@@ -18,8 +18,8 @@ test.each([
   ["10.1.1.1", "1.2.3.4, unknown", "10.1.1.1"],
   ["10.1.1.1", "", "10.1.1.1"],
 ])("behind %s with %p: %s", (peer, forwarded, client) => {
-  expect(clientAddress(peer, forwarded, proxies)).toBe(client);
-  expect(clientAddress(peer, forwarded, nobody)).toBe(clientAddress(peer, null, nobody));
+  expect(clientAddress(peer, () => forwarded, proxies)).toBe(client);
+  expect(clientAddress(peer, () => forwarded, nobody)).toBe(clientAddress(peer, () => null, nobody));
 });
 
 test("networks that are none are named", () => {
@@ -53,7 +53,8 @@ test("loopback addresses and hosts", () => {
 test("a request is local only when nothing about it is foreign", () => {
   const requests = new Requests(nobody);
   const local = (headers: Record<string, string>, peer = "127.0.0.1") =>
-    requests.begin(new Request("http://x/", { headers: { Host: "localhost:8000", ...headers } }), peer).local;
+    requests.begin(new Request("http://x/", { headers: { Host: "localhost:8000", ...headers } }), () => peer)
+      .local;
   expect(local({})).toBe(true);
   expect(local({ Origin: "http://localhost:8000", "Sec-Fetch-Site": "same-origin" })).toBe(true);
   expect(local({}, "10.0.0.1")).toBe(false);
@@ -74,7 +75,7 @@ test("a request is local only when nothing about it is foreign", () => {
 test("a well-formed request id is kept, any other replaced", () => {
   const requests = new Requests(nobody);
   const id = (given: string) =>
-    requests.begin(new Request("http://x/", { headers: { "X-Request-Id": given } }), "127.0.0.1").id;
+    requests.begin(new Request("http://x/", { headers: { "X-Request-Id": given } }), () => "127.0.0.1").id;
   expect(id("req_abc-1.2")).toBe("req_abc-1.2");
   for (const bad of ["", "a b", "x".repeat(65), "<script>"]) expect(id(bad)).toMatch(/^[0-9a-f-]{36}$/);
 });
