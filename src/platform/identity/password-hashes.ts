@@ -2,7 +2,7 @@
  * Passwords as argon2id (RFC 9106) with OWASP's least parameters. A hash takes 20 MiB and tens of milliseconds of the pool that files are read
  * with: two at a time and a bounded queue keep the server answering during a storm of logins.
  */
-import { tooMany } from "../http/failures.ts";
+import { unavailable } from "../http/failures.ts";
 
 const options = { algorithm: "argon2id", memoryCost: 19_456, timeCost: 2 } as const;
 /** How hashes with these parameters begin (PHC string format). */
@@ -17,7 +17,7 @@ export class PasswordHashes {
   /** Verified against where there is no account, so that a wrong name takes as long as a wrong password. */
   private nobody: string | null = null;
 
-  /** The hash of a password in PHC form. Fails with `tooMany` when too many wait. */
+  /** The hash of a password in PHC form. Fails with `unavailable` when too many wait. */
   async hash(password: string): Promise<string> {
     return await this.inTurn(() => Bun.password.hash(password, options));
   }
@@ -43,7 +43,7 @@ export class PasswordHashes {
   private async inTurn<T>(work: () => Promise<T>): Promise<T> {
     if (this.running >= mostAtOnce) {
       if (this.waiting.length >= mostWaiting)
-        throw tooMany("Too many requests", { retryAfter: retrySeconds });
+        throw unavailable("Service temporarily unavailable", { retryAfter: retrySeconds });
       await new Promise<void>((resolve) => this.waiting.push(resolve));
     } else this.running++;
     try {
