@@ -107,6 +107,42 @@ const settings = {
     .min(0)
     .default(10 * 1024 * 1024)
     .describe("Largest archive that is mailed, in bytes; a larger one is told by its path"),
+  ADMIN_IP: list(",")
+    .default([])
+    .describe("Administrators' addresses (comma-separated): never blocked, always on the Logger's whitelist"),
+  LOGGER_RETENTION_DAYS: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(36_500)
+    .default(0)
+    .describe("Days that logs are kept at most; 0: for ever. Projects may keep theirs for a shorter time"),
+  PING_ALLOW: z
+    .string()
+    .default("")
+    .describe("Networks that may be watched although they are denied by default"),
+  PING_DENY: z.string().default("").describe("Networks that may not be watched (CIDR list)"),
+  BOT_API_KEY: z.string().min(1).optional().describe("Token of the Telegram bot"),
+  BOT_URL: z.url().optional().describe("Public link to the Telegram bot"),
+  TELEGRAM_API_ROOT: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .describe("Another Bot API server than Telegram's own"),
+  SMTP_HOST: z.string().min(1).optional().describe("Mail server for alerts"),
+  SMTP_PORT: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(65_535)
+    .default(587)
+    .describe("Its port; 465 means TLS at once"),
+  SMTP_USER: z.string().min(1).optional().describe("User at the mail server"),
+  SMTP_PASSWORD: z.string().min(1).optional().describe("Password at the mail server; sent over TLS alone"),
+  SMTP_FROM: z.email().optional().describe("Sender of alerts; SMTP_USER by default"),
+  SMTP_VERIFY: z
+    .enum(["on", "off"])
+    .default("on")
+    .describe("off: the mail server's certificate need not be valid"),
   ENCRYPTION_KEY: z
     .string()
     .min(32)
@@ -141,6 +177,23 @@ export interface Config {
     concurrency: number;
     retentionDays: number;
     attachmentLimit: number;
+  };
+  logger: {
+    adminIps: string[];
+    retentionDays: number;
+    pingAllow: string;
+    pingDeny: string;
+    telegram: { token: string | null; url: string | null; apiRoot: string | null };
+    /** Null: no mail server. */
+    smtp: {
+      host: string;
+      port: number;
+      user: string | null;
+      password: string | null;
+      from: string;
+      tls: boolean;
+      verifyCertificate: boolean;
+    } | null;
   };
 }
 
@@ -188,6 +241,18 @@ function toConfig(s: Settings): Config {
       retentionDays: s.COLLECTOR_JOB_RETENTION_DAYS,
       attachmentLimit: s.EMAIL_ATTACHMENT_LIMIT,
     },
+    logger: {
+      adminIps: s.ADMIN_IP,
+      retentionDays: s.LOGGER_RETENTION_DAYS,
+      pingAllow: s.PING_ALLOW,
+      pingDeny: s.PING_DENY,
+      telegram: {
+        token: s.BOT_API_KEY ?? null,
+        url: s.BOT_URL ?? null,
+        apiRoot: s.TELEGRAM_API_ROOT?.replace(/\/+$/, "") ?? null,
+      },
+      smtp: smtpOf(s),
+    },
   };
 }
 
@@ -197,4 +262,22 @@ function adminOf({ ADMIN_USER: username, ADMIN_PASS: password }: Settings): Conf
   throw new StartupError(
     `${username === undefined ? "ADMIN_USER" : "ADMIN_PASS"}: the other of the two is given`,
   );
+}
+
+const implicitTlsPort = 465;
+
+function smtpOf(s: Settings): Config["logger"]["smtp"] {
+  if (s.SMTP_HOST === undefined) return null;
+  const from = s.SMTP_FROM ?? s.SMTP_USER;
+  if (from === undefined)
+    throw new StartupError("SMTP_FROM: needed with SMTP_HOST, unless SMTP_USER is an address");
+  return {
+    host: s.SMTP_HOST,
+    port: s.SMTP_PORT,
+    user: s.SMTP_USER ?? null,
+    password: s.SMTP_PASSWORD ?? null,
+    from,
+    tls: s.SMTP_PORT === implicitTlsPort,
+    verifyCertificate: s.SMTP_VERIFY === "on",
+  };
 }

@@ -26,6 +26,7 @@ import { createLog, type Log } from "./platform/telemetry/log.ts";
 import { reasonOf, StartupError } from "./platform/telemetry/startup-error.ts";
 import { createAccounts } from "./services/accounts/service.ts";
 import { createCollector } from "./services/collector/service.ts";
+import { createLogger } from "./services/logger/service.ts";
 
 /** A running server. */
 export interface Quintet {
@@ -118,6 +119,7 @@ async function assemble(config: Config, log: Log, cleanup: Cleanup): Promise<Qui
   const services = [
     createCollector({ config, log, jobs, topics, apiKeys, sealer, limiter, requests, identity }),
     createAccounts({ config, now, orm: database.orm, topics, limiter, requests, identity }),
+    createLogger({ config, log, now, database, topics, sealer, limiter, requests, identity }),
   ];
 
   for (const service of services) {

@@ -16,6 +16,8 @@ export interface Service {
   bodyLimit: number;
   /** Paths that take `application/x-www-form-urlencoded` beside JSON. */
   formPaths?: string[];
+  /** Paths whose bodies are left to their routes, with limits of their own. */
+  streamPaths?: string[];
   /** Called once the database is there, before the first request. */
   start(): Promise<void>;
   stop(): Promise<void>;

@@ -236,6 +236,8 @@ test("more logins at once than the queue holds are answered 503, and all others 
   });
 
   test("the Messenger's token slides: a fresh one when more than half is spent, none before, none once the session is over", async () => {
+    // The clock of this test starts now: tokens carry the real time of their making.
+    time = Date.now();
     const [row] = await sql`select * from identity.accounts`;
     const account = { id: row?.id, username: "pupil", role: "analyst" } as Identity["account"];
     const grant = await sessions.begin(account, "messenger");

@@ -44,20 +44,38 @@ function refuseOtherVersions(home: string): void {
     );
 }
 
+/** Letters of every alphabet have their cases, and texts are ordered by code point, on every system alike. */
+const unicode = ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"];
+
+/** Runs initdb; answers what it complained of, null when it was content. */
+async function initialise(
+  inside: string,
+  locale: string[],
+  confinement: Confinement,
+): Promise<string | null> {
+  const options = ["-U", "postgres", "-E", "UTF8", "--auth-local=trust", "--auth-host=reject"];
+  const child = confinement.spawn(
+    "initdb",
+    ["-D", inside, ...options, ...locale, "--no-sync", "--no-instructions"],
+    "pipe",
+  );
+  const complaint = await new Response(child.stderr as ReadableStream).text();
+  return (await child.exited) === 0 ? null : complaint;
+}
+
 /** Makes the cluster when there is none. A cluster appears under its name only when it is whole and on the disk. */
 export async function createCluster(home: string, confinement: Confinement): Promise<boolean> {
   if (existsSync(clusterDirectory(home))) return false;
   const partial = `${clusterDirectory(home)}.partial`;
   rmSync(partial, { recursive: true, force: true });
   const inside = `${clusterDirectory(confinement.paths.home)}.partial`;
-  const options = ["-U", "postgres", "-E", "UTF8", "--locale=C", "--auth-local=trust", "--auth-host=reject"];
-  const child = confinement.spawn(
-    "initdb",
-    ["-D", inside, ...options, "--no-sync", "--no-instructions"],
-    "pipe",
-  );
-  const complaint = await new Response(child.stderr as ReadableStream).text();
-  if ((await child.exited) !== 0) {
+  let complaint = await initialise(inside, [...unicode, "--lc-ctype=C.UTF-8"], confinement);
+  if (complaint !== null) {
+    // A system without the C.UTF-8 of its own: texts compare just as well, the index of words then knows Latin letters alone.
+    rmSync(partial, { recursive: true, force: true });
+    complaint = await initialise(inside, unicode, confinement);
+  }
+  if (complaint !== null) {
     rmSync(partial, { recursive: true, force: true });
     throw new StartupError(`cannot make the database in ${home}: ${complaintOf(complaint)}`);
   }

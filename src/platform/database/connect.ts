@@ -15,6 +15,9 @@ export interface Database {
   close(): Promise<void>;
 }
 
+/** A client or one of its transactions. */
+export type Queries = postgres.ISql;
+
 /** Where a database is: connection options of postgres.js. */
 export type DatabaseAddress = Options<Record<string, never>> & { url?: string };
 

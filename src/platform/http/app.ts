@@ -9,13 +9,16 @@ import type { Sockets } from "../realtime/sockets.ts";
 import type { Service } from "../service.ts";
 import type { Log } from "../telemetry/log.ts";
 import { rootCause } from "../telemetry/startup-error.ts";
-import { bodyTooLarge, readBody, UnreadableBody } from "./body.ts";
+import { readBody, UnreadableBody, unreadable } from "./body.ts";
 import { detailEnvelope, type Envelope } from "./envelopes.ts";
-import { Failure, notFound, type Problem, unprocessable } from "./failures.ts";
+import { Failure, notFound, unprocessable } from "./failures.ts";
 import type { Requests } from "./requests.ts";
-import { jsonProblem, problemsOf } from "./validation.ts";
+import { problemsOf } from "./validation.ts";
 
 const platformBodyLimit = 64 * 1024;
+
+/** Stands for a body that its route reads by itself. */
+const unread = {};
 
 /** On every answer that does not say otherwise itself: nothing here is a page to be framed, sniffed or cached. */
 const defaultHeaders = {
@@ -43,15 +46,6 @@ function serviceFor(services: Service[], path: string): Service | undefined {
   return best?.service;
 }
 
-const wrongBody: Record<UnreadableBody["reason"], (body: UnreadableBody) => Failure> = {
-  "too large": bodyTooLarge,
-  "wrong type": () =>
-    bodyProblem({ path: ["body"], message: "value is not a valid dict", type: "type_error.dict" }),
-  "not json": (body) => bodyProblem(jsonProblem(body.cause)),
-};
-
-const bodyProblem = (problem: Problem) => unprocessable("Validation error", { problems: [problem] });
-
 /** What Elysia's validation says, looked at again with zod, whose issues it does not pass on whole. */
 interface ElysiaValidation {
   type: string;
@@ -64,7 +58,7 @@ const locations: Record<string, "body" | "query" | "path"> = { body: "body", que
 function validationFailure(error: ElysiaValidation): Failure {
   const location = locations[error.type];
   if (!location) return new Failure("unexpected", "Internal server error", { cause: error });
-  if (error.value instanceof UnreadableBody) return wrongBody[error.value.reason](error.value);
+  if (error.value instanceof UnreadableBody) return unreadable(error.value);
   const schema = error.validator.schema;
   const problems = schema instanceof z.ZodType ? problemsOf(schema, error.value, location) : [];
   return unprocessable("Validation error", { problems });
@@ -131,7 +125,9 @@ export function createApp(
     .onParse({ as: "global" }, ({ request }) => {
       const { pathname } = new URL(request.url);
       const service = serviceFor(services, pathname);
-      const takesForm = service?.formPaths?.includes(pathname.replace(/\/$/, "")) ?? false;
+      const path = pathname.replace(/\/$/, "");
+      if (service?.streamPaths?.includes(path)) return unread;
+      const takesForm = service?.formPaths?.includes(path) ?? false;
       return readBody(request, service?.bodyLimit ?? platformBodyLimit, takesForm);
     })
     .use(platformRoutes);

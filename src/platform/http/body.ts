@@ -1,5 +1,6 @@
 /** Reading bodies within a limit. What is wrong with one is told only after the caller has been authenticated. */
-import { type Failure, tooLarge } from "./failures.ts";
+import { type Failure, type Problem, tooLarge, unprocessable } from "./failures.ts";
+import { jsonProblem } from "./validation.ts";
 
 /** Stands for a body that could not be read; every schema refuses it, and the failure is told then. */
 export class UnreadableBody {
@@ -13,7 +14,15 @@ export class UnreadableBody {
   }
 }
 
-export const bodyTooLarge = (): Failure => tooLarge("Request body too large");
+const bodyProblem = (problem: Problem) => unprocessable("Validation error", { problems: [problem] });
+
+/** Why a body could not be read, as the failure that its sender is told. */
+export function unreadable(body: UnreadableBody): Failure {
+  if (body.reason === "too large") return tooLarge("Request body too large");
+  return body.reason === "wrong type"
+    ? bodyProblem({ path: ["body"], message: "value is not a valid dict", type: "type_error.dict" })
+    : bodyProblem(jsonProblem(body.cause));
+}
 
 /** The body's text, or null as soon as it turns out to be longer than `limit` bytes. */
 async function readText(request: Request, limit: number): Promise<string | null> {

@@ -73,6 +73,11 @@ export class Topics {
   /** Tells the subscribers of every instance. A message takes less than 8,000 bytes as JSON: send ids, not bodies. */
   async broadcast(topic: string, message: unknown): Promise<void> {
     this.publish(topic, message);
+    await this.broadcastToOthers(topic, message);
+  }
+
+  /** As `broadcast`, but leaves this process out. */
+  async broadcastToOthers(topic: string, message: unknown): Promise<void> {
     const envelope: Envelope = { topic, message, from: this.origin };
     await this.sql.notify(channel, JSON.stringify(envelope));
   }

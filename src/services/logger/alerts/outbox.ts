@@ -1,0 +1,145 @@
+/**
+ * Delivers what the outbox holds. Rows are claimed for a minute by one instance; those of one recipient go together, at most one message a second. What
+ * cannot be delivered is tried again with growing pauses for a day. Delivery runs beside everything else and delays nothing.
+ */
+import type { Sql } from "postgres";
+import type { Topics } from "../../../platform/realtime/topics.ts";
+import type { Log } from "../../../platform/telemetry/log.ts";
+import { reasonOf } from "../../../platform/telemetry/startup-error.ts";
+import type { SystemLog } from "../system-log.ts";
+import type { Channel, Notice } from "./notice.ts";
+
+/** What became of a message. Reasons hold no secret. */
+export type Delivery =
+  | { kind: "delivered" }
+  | { kind: "retry"; reason: string; afterSeconds?: number }
+  | { kind: "refused"; reason: string };
+
+/** Hands notices to one recipient of a project. Never throws. */
+export type Send = (recipient: string, notices: Notice[], projectId: number) => Promise<Delivery>;
+
+export interface OutboxOptions {
+  sql: Sql;
+  topics: Topics;
+  log: Log;
+  system: SystemLog;
+  senders: Record<Channel, Send | null>;
+}
+
+interface Claimed {
+  id: string;
+  project_id: number;
+  channel: Channel;
+  recipient: string;
+  notice: Notice;
+  attempts: number;
+  age: number;
+}
+
+const topic = "logger-outbox";
+const pollMilliseconds = 1_000;
+const claimedAtOnce = 200;
+const recipientMilliseconds = 1_000;
+const mostAtOnce = 20;
+const longestPause = 3_600;
+const giveUpSeconds = 86_400;
+
+export class Outbox {
+  private readonly options: OutboxOptions;
+  /** Recipients that were told within the last second, and until when they are left alone. */
+  private readonly resting = new Map<string, number>();
+  private timer: Timer | null = null;
+  private running: Promise<void> | null = null;
+  private isWanted = false;
+  private isStopped = false;
+
+  constructor(options: OutboxOptions) {
+    this.options = options;
+  }
+
+  start(): void {
+    this.options.topics.subscribe(topic, () => this.wake());
+    this.timer = setInterval(() => this.wake(), pollMilliseconds);
+  }
+
+  async stop(): Promise<void> {
+    this.isStopped = true;
+    if (this.timer) clearInterval(this.timer);
+    await this.running;
+  }
+
+  /** Says that something was put into the outbox. */
+  wake(): void {
+    this.isWanted = true;
+    if (this.isStopped) return;
+    this.running ??= this.run().finally(() => {
+      this.running = null;
+    });
+  }
+
+  private async run(): Promise<void> {
+    while (this.isWanted && !this.isStopped) {
+      this.isWanted = false;
+      try {
+        const rows = await this.claim();
+        const groups = [
+          ...Map.groupBy(rows, ({ channel, recipient, project_id }) =>
+            keyOf(channel, recipient, project_id),
+          ).values(),
+        ];
+        for (let at = 0; at < groups.length; at += mostAtOnce)
+          await Promise.all(groups.slice(at, at + mostAtOnce).map((group) => this.deliver(group)));
+        if (rows.length === claimedAtOnce) this.isWanted = true;
+      } catch (error) {
+        this.options.log.warn({ reason: reasonOf(error) }, "alerts could not be looked for");
+      }
+    }
+  }
+
+  private async claim(): Promise<Claimed[]> {
+    const now = performance.now();
+    for (const [key, until] of this.resting) if (until <= now) this.resting.delete(key);
+    const resting = [...this.resting.keys()];
+    return await this.options.sql<Claimed[]>`update logger.outbox o
+      set claimed_until = now() + interval '1 minute', attempts = attempts + 1
+      where id in (select id from logger.outbox
+        where next_attempt_at <= now() and (claimed_until is null or claimed_until < now())
+          and channel || '|' || recipient || case when channel = 'webhook' then '|' || project_id else '' end <> all(${resting})
+        order by id limit ${claimedAtOnce} for update skip locked)
+      returning id, project_id, channel, recipient, notice, attempts, extract(epoch from now() - created_at)::int as age`;
+  }
+
+  private async deliver(rows: Claimed[]): Promise<void> {
+    const [first] = rows;
+    if (!first) return;
+    const { channel, recipient, project_id: projectId } = first;
+    this.resting.set(keyOf(channel, recipient, projectId), performance.now() + recipientMilliseconds);
+    const notices = rows.toSorted((a, b) => Number(a.id) - Number(b.id)).map(({ notice }) => notice);
+    const send = this.options.senders[channel];
+    const delivery: Delivery = send
+      ? await send(recipient, notices, projectId)
+      : { kind: "refused", reason: `${channel} не настроен` };
+    await this.settle(rows, delivery);
+  }
+
+  private async settle(rows: Claimed[], delivery: Delivery): Promise<void> {
+    const { sql, system } = this.options;
+    const ids = rows.map(({ id }) => id);
+    const [first] = rows;
+    const isTooOld = delivery.kind === "retry" && (first?.age ?? 0) > giveUpSeconds;
+    if (delivery.kind === "retry" && !isTooOld) {
+      const pause =
+        delivery.afterSeconds ?? Math.min(longestPause, 5 * 2 ** Math.min(first?.attempts ?? 1, 12));
+      await sql`update logger.outbox set claimed_until = null, next_attempt_at = now() + make_interval(secs => ${pause})
+        where id = any(${ids})`;
+      return;
+    }
+    await sql`delete from logger.outbox where id = any(${ids})`;
+    if (delivery.kind === "delivered") return;
+    const details = { channel: first?.channel, recipient: first?.recipient, reason: delivery.reason };
+    system.note({ level: "WARNING", kind: "ALERT", message: "Уведомление не доставлено", details });
+  }
+}
+
+const keyOf = (channel: Channel, recipient: string, projectId: number): string =>
+  channel === "webhook" ? `${channel}|${recipient}|${projectId}` : `${channel}|${recipient}`;
