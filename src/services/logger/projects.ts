@@ -119,8 +119,8 @@ export class Projects {
   /** Removes logs whose project is gone: a server that was killed while it removed one left some behind. */
   async removeOrphans(): Promise<void> {
     const rows = await this.sql`select distinct project_id as id from (
-      select project_id from logger.logs tablesample system (1)) some
-      where not exists (select from logger.projects where id = some.project_id)`;
+      select project_id from logger.logs tablesample system (1)) seen
+      where not exists (select from logger.projects where id = seen.project_id)`;
     for (const { id } of rows) await this.removeLogs(Number(id));
   }
 

@@ -58,7 +58,7 @@ function denialOfName(name: string, addresses: string[], policy: ProbePolicy): P
 /** A URL's host as sockets take it: an IPv6 address without its brackets. */
 export const hostOf = (url: URL): string => url.hostname.replace(/^\[(.*)\]$/, "$1");
 
-/** Throws a ProbeFailure when the URL's host is a denied address. Sockets look up names only, so addresses need this. */
+/** Throws a ProbeFailure when the URL's host is a denied address: sockets look up names only. */
 export function checkLiteral(url: URL, policy: ProbePolicy): void {
   const host = hostOf(url);
   const failure = isIP(host) === 0 ? null : denial(host, policy);
@@ -66,8 +66,8 @@ export function checkLiteral(url: URL, policy: ProbePolicy): void {
 }
 
 /**
- * A `lookup` for node:net that gives out checked addresses only, so that what was checked is what is connected to. It fails
- * with a ProbeFailure.
+ * A `lookup` for node:net that gives out checked addresses only, so that what was checked is what is connected
+ * to. It fails with a ProbeFailure.
  */
 export function checkedLookup(policy: ProbePolicy): LookupFunction {
   return (name, options, callback) => {

@@ -33,6 +33,7 @@ const networkTexts = new Map([
   ["ECONNREFUSED", "Соединение отклонено"],
   ["ECONNRESET", "Соединение разорвано"],
   ["EPIPE", "Соединение разорвано"],
+  ["ERR_SOCKET_CLOSED", "Соединение разорвано"],
   ["ETIMEDOUT", "Узел не отвечает"],
   ["EHOSTUNREACH", "Узел недоступен"],
   ["ENETUNREACH", "Сеть недоступна"],

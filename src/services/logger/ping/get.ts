@@ -65,8 +65,8 @@ function request(url: URL, policy: ProbePolicy): http.ClientRequest {
 }
 
 /**
- * Resolves after the body, or at once on a redirect; the connection is gone by then. Rejects with a ProbeFailure for a
- * denied address, the reason of `watch.stop`, or what the socket or the HTTP parser threw.
+ * Resolves after the body, or at once on a redirect; the connection is gone by then. Rejects with a
+ * ProbeFailure for a denied address, the reason of `watch.stop`, or what the socket or the HTTP parser threw.
  */
 export function get(url: URL, watch: Watch): Promise<Answer> {
   return new Promise((resolve, reject) => {

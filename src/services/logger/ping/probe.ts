@@ -76,8 +76,8 @@ function limit(signal?: AbortSignal): { stop: AbortSignal; release: () => void }
 }
 
 /**
- * Sends a GET and follows its redirects, checking what every hop resolves to. Never throws. Ends within ten seconds, or
- * when `signal` aborts.
+ * Sends a GET and follows its redirects, checking what every hop resolves to. Never throws. Ends within ten
+ * seconds, or when `signal` aborts.
  */
 export async function probe(url: string, policy: ProbePolicy, signal?: AbortSignal): Promise<ProbeResult> {
   const started = performance.now();

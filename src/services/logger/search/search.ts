@@ -71,20 +71,20 @@ export class Search {
   async facets(project: ProjectRow, given: Filters, { sample, top }: { sample: number; top: number }) {
     const rows = await limited(
       this.sql,
-      (tx) => tx`with some as materialized (
+      (tx) => tx`with seen as materialized (
           select level, tags, metadata, client_ip from logger.logs
           where project_id = ${project.id} ${conditions(tx, given)} order by at desc, id desc limit ${sample}),
         pairs as (
-          select 'level' as field, level as value from some
-          union all select 'tag', unnest(tags) from some
-          union all select 'service', metadata->>'service' from some
-          union all select 'user', metadata->>'user' from some
-          union all select 'ip', coalesce(metadata->>'ip', client_ip) from some),
+          select 'level' as field, level as value from seen
+          union all select 'tag', unnest(tags) from seen
+          union all select 'service', metadata->>'service' from seen
+          union all select 'user', metadata->>'user' from seen
+          union all select 'ip', coalesce(metadata->>'ip', client_ip) from seen),
         counted as (
           select field, value, count(*)::int as count,
             row_number() over (partition by field order by count(*) desc, value) as place
           from pairs where value is not null group by field, value)
-        select field, value, count, (select count(*)::int from some) as sampled from counted
+        select field, value, count, (select count(*)::int from seen) as sampled from counted
         where place <= ${top} order by field, place`,
     );
     const facets: Record<string, { value: string; count: number }[]> = {
