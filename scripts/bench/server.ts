@@ -7,6 +7,7 @@ export interface BenchServer {
   /** Origin, for example `http://127.0.0.1:40123`. */
   url: string;
   pid: number;
+  dataDirectory: string;
   stop(): Promise<void>;
 }
 
@@ -37,6 +38,7 @@ export async function startBenchServer(environment: Record<string, string> = {})
   return {
     url: await ready.promise,
     pid: child.pid,
+    dataDirectory: join(directory, "data"),
     async stop() {
       child.kill("SIGTERM");
       await child.exited;
