@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { toOpenAPISchema } from "@elysiajs/openapi";
 import { type AnyElysia, Elysia } from "elysia";
 import { z } from "zod";
+import { jsonSchemaOf } from "./describe.ts";
 import { notFound } from "./failures.ts";
 
 export interface DocsOptions {
@@ -74,9 +75,7 @@ const securitySchemes = {
 };
 
 /** Elysia's own description of JSON Schema is not used: zod knows its schemas best. */
-const vendors = {
-  zod: (schema: z.ZodType) => z.toJSONSchema(schema, { io: "input", unrepresentable: "any" }),
-};
+const vendors = { zod: jsonSchemaOf };
 
 /** Bodies are JSON and nothing else; our own parser keeps the plugin from telling. */
 function describeBodies(app: AnyElysia, paths: Record<string, Record<string, unknown> | undefined>): void {
@@ -87,7 +86,7 @@ function describeBodies(app: AnyElysia, paths: Record<string, Record<string, unk
     if (operation && hooks.body instanceof z.ZodType)
       operation.requestBody = {
         required: true,
-        content: { "application/json": { schema: vendors.zod(hooks.body) } },
+        content: { "application/json": { schema: jsonSchemaOf(hooks.body) } },
       };
   }
 }

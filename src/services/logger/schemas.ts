@@ -124,6 +124,51 @@ export const blockChanges = newBlock.partial();
 
 export const rateLimit = z.object({ rateLimitPerMinute: z.int().min(1).max(1_000_000) });
 
+const logFields = z.object({
+  level: z.string(),
+  message: z.string(),
+  tags: z.array(z.string()).optional(),
+  timestamp: z.string().optional().describe("ISO 8601; now, when left out"),
+  metadata: z
+    .looseObject({
+      ip: z.string().optional(),
+      service: z.string().optional(),
+      user: z.string().optional(),
+      extra: z.unknown().optional(),
+    })
+    .optional(),
+});
+
+/** What the documentation says of a log that comes in. */
+export const newLog = z.object({ uuid: z.string(), log: logFields });
+
+/** What the documentation says of a batch. */
+export const logBatch = z.union([
+  z.array(logFields),
+  z.object({ uuid: z.string().optional(), logs: z.array(logFields).max(10_000) }),
+]);
+
+/** What the documentation says of a log that was stored. */
+export const storedLog = z
+  .object({
+    _id: z.string(),
+    projectUuid: z.string(),
+    ...logFields.required().shape,
+    clientIP: z.string(),
+    rateLimitPerMinute: z.int(),
+  })
+  .describe("Stored");
+
+/** What the documentation says of the answer to a batch. */
+export const batchOutcome = z
+  .object({
+    message: z.string(),
+    accepted: z.int(),
+    refused: z.int(),
+    errors: z.array(z.looseObject({ index: z.int(), message: z.string() })),
+  })
+  .describe("What became of the logs");
+
 /** A failure as the Logger tells it. */
 export const failure = z.object({
   message: z.string(),

@@ -1,6 +1,7 @@
 /** `/api/logs`: logs come in, and are looked for across projects. */
 import { Elysia } from "elysia";
 import { UnreadableBody, unreadable } from "../../../platform/http/body.ts";
+import { describe } from "../../../platform/http/describe.ts";
 import { invalid } from "../../../platform/http/failures.ts";
 import { readBatch } from "../ingest/batch-body.ts";
 import { projectView } from "../project.ts";
@@ -9,7 +10,17 @@ import { filters } from "../search/filters.ts";
 import type { ProjectRow } from "../tables.ts";
 import { administrators, failures, type LoggerParts, tags } from "./parts.ts";
 
-const ingested = { 201: schemas.anything, 409: schemas.failure, 413: schemas.failure, 503: schemas.failure };
+/** These answers are described, not checked: logs go the shortest way. */
+const refusals = {
+  400: schemas.failure,
+  403: schemas.failure,
+  404: schemas.failure,
+  409: schemas.failure,
+  413: schemas.failure,
+  422: schemas.failure,
+  429: schemas.failure,
+  503: schemas.failure,
+};
 
 export function logRoutes(parts: LoggerParts) {
   const { guard, ingest, lists, projects, search, system, telegram } = parts;
@@ -52,11 +63,17 @@ export function logRoutes(parts: LoggerParts) {
           rateLimitPerMinute: lists.rateLimit,
         };
       },
-      { detail: { summary: "Take a log in", description: "Answered once it is stored for good." } },
+      {
+        detail: {
+          summary: "Take a log in",
+          description: "Answered once it is stored for good.",
+          ...describe({ body: schemas.newLog, answers: { 201: schemas.storedLog, ...refusals } }),
+        },
+      },
     )
     .post(
       "/batch",
-      async ({ request, set, query, status }) => {
+      async ({ request, set, query }) => {
         const address = guard.admit(request);
         const { uuid, logs } = await readBatch(request);
         const project = await projectOf({ uuid: uuid ?? query.uuid }, address, set.headers);
@@ -64,16 +81,20 @@ export function logRoutes(parts: LoggerParts) {
         const results = await ingest.storeMany(project, logs, address);
         const accepted = results.filter((result) => "_id" in result).length;
         const errors = results.flatMap((result, index) => ("_id" in result ? [] : [{ index, ...result }]));
-        return status(accepted > 0 ? 201 : 400, {
+        set.status = accepted > 0 ? 201 : 400;
+        return {
           message: accepted > 0 ? "Логи приняты" : "Ни один лог не принят",
           accepted,
           refused: errors.length,
           errors,
-        });
+        };
       },
       {
-        response: { ...failures, ...ingested, 400: schemas.anything },
         detail: {
+          ...describe({
+            body: schemas.logBatch,
+            answers: { ...refusals, 201: schemas.batchOutcome, 400: schemas.batchOutcome },
+          }),
           summary: "Take many logs in",
           description:
             "A JSON array, `{uuid, logs}` or NDJSON, of one project (`?uuid=`), as it is or packed with gzip or zstd; at most 10,000. Refused ones are told by their place.",
