@@ -49,6 +49,30 @@ test("poison is refused alone: its sender gets the 400, everybody else a 201", a
   expect(await findLogs(server.url, token, uuid)).toHaveLength(55);
 });
 
+test("what only looks like poison is stored as it is", async () => {
+  const uuid = await makeProject(server.url, token);
+  const message = 'C:\\u0000dir \\ud800 {"a",NULL} \\\\ "quoted" , } \n\t end\\';
+  const log = {
+    message,
+    tags: ['a"b', "c\\d", "{}", "NULL", ","],
+    metadata: { service: message, extra: [message] },
+  };
+  const { status } = await sendLog(server.url, uuid, log);
+  expect(status).toBe(201);
+  expect((await findLogs(server.url, token, uuid))[0]).toMatchObject(log);
+});
+
+test("metadata nested too deeply for the database is refused alone", async () => {
+  const uuid = await makeProject(server.url, token);
+  const extra = JSON.parse(`${"[".repeat(30_000)}${"]".repeat(30_000)}`);
+  const answers = await Promise.all(
+    Array.from({ length: 20 }, (_, n) => sendLog(server.url, uuid, n === 7 ? { metadata: { extra } } : {})),
+  );
+  expect(answers.map(({ status }) => status)).toEqual(
+    Array.from({ length: 20 }, (_, n) => (n === 7 ? 400 : 201)),
+  );
+});
+
 test("what only the database refuses is found by halving", async () => {
   const uuid = await makeProject(server.url, token);
   const database = openEmbedded(server.dataDirectory);

@@ -8,14 +8,16 @@ import { conflict, type Failure, invalid, unavailable } from "../../../platform/
 import type { Log } from "../../../platform/telemetry/log.ts";
 import { reasonOf } from "../../../platform/telemetry/startup-error.ts";
 import { hasAlerts } from "../project.ts";
-import { encodeRow, type LogRow } from "./row.ts";
+import { columnsOf, type EncodedRow, encodeRow, type LogRow, lengthOf } from "./row.ts";
 
 /** Called with the number of the stored row, or why it was refused. */
 export type Settle = (result: number | Failure) => void;
 
 interface Pending {
   row: LogRow;
-  text: string;
+  encoded: EncodedRow;
+  /** Bytes, roughly. */
+  size: number;
   settle: Settle;
   id: number;
 }
@@ -37,8 +39,8 @@ const mostBytesAtOnce = 4 * 1024 * 1024;
 const rowOverhead = 200;
 const blockSize = 1_000;
 
-/** What is no fault of the rows: a connection, a full disk, a shutdown. */
-const dataErrorClass = /^(22|23502|23514)/;
+/** Faults of a row, such as metadata nested too deeply (54001); all else is a connection, a full disk, a shutdown. */
+const dataErrorClass = /^(22|23502|23514|54)/;
 const noPartition = "23514";
 
 const codeOf = (error: unknown): string =>
@@ -69,13 +71,14 @@ export class IngestQueue {
       settle(unavailable("Очередь приёма логов переполнена", { retryAfter: 1 }));
       return;
     }
-    const text = encodeRow(row);
-    if (text === null) {
+    const encoded = encodeRow(row);
+    if (encoded === null) {
       settle(poison());
       return;
     }
-    this.bytes += text.length + rowOverhead;
-    this.pending.push({ row, text, settle, id: 0 });
+    const size = lengthOf(encoded) + rowOverhead;
+    this.bytes += size;
+    this.pending.push({ row, encoded, size, settle, id: 0 });
     if (!this.isFlushing) void this.flush();
   }
 
@@ -93,7 +96,7 @@ export class IngestQueue {
     while (this.pending.length > 0) {
       const batch = this.take();
       await this.storeBatch(batch);
-      for (const { text } of batch) this.bytes -= text.length + rowOverhead;
+      for (const { size } of batch) this.bytes -= size;
     }
     this.isFlushing = false;
   }
@@ -101,9 +104,9 @@ export class IngestQueue {
   private take(): Pending[] {
     let bytes = 0;
     let count = 0;
-    for (const { text } of this.pending) {
-      if (count >= mostRowsAtOnce || (count > 0 && bytes + text.length > mostBytesAtOnce)) break;
-      bytes += text.length;
+    for (const { size } of this.pending) {
+      if (count >= mostRowsAtOnce || (count > 0 && bytes + size > mostBytesAtOnce)) break;
+      bytes += size;
       count++;
     }
     return this.pending.splice(0, count);
@@ -177,10 +180,13 @@ export class IngestQueue {
 
 async function insertRows(sql: Queries, batch: readonly Pending[]): Promise<void> {
   if (batch.length === 0) return;
-  const rows = `[${batch.map(({ id, text }) => `{"i":${id}${text}`).join(",")}]`;
+  const ids = `{${batch.map(({ id }) => id).join(",")}}`;
+  const [project, at, level, message, tags, metadata, ip] = columnsOf(batch.map(({ encoded }) => encoded));
   await sql`insert into logger.logs (id, project_id, at, level, message, tags, metadata, client_ip)
-    select i, p, t, l, m, g, d, c from json_to_recordset(${rows}::text::json)
-      as r(i bigint, p int, t timestamptz, l text, m text, g text[], d jsonb, c text)`;
+    select i, p, to_timestamp(t / 1000), l, m, g::text[], d::jsonb, c from unnest(
+      ${ids}::text::bigint[], ${project ?? ""}::text::int[], ${at ?? ""}::text::float8[], ${level ?? ""}::text::text[],
+      ${message ?? ""}::text::text[], ${tags ?? ""}::text::text[], ${metadata ?? ""}::text::text[], ${ip ?? ""}::text::text[]
+    ) as r(i, p, t, l, m, g, d, c)`;
 }
 
 /** Counts rows of capped projects against their caps, under a lock on each project; what does not fit goes to `refused`. */

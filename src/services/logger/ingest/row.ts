@@ -1,4 +1,4 @@
-/** A log on its way into the database. */
+/** A log on its way into the database, where rows travel as one array literal a column: PostgreSQL reads those at half the cost of JSON. */
 import type { ProjectRow } from "../tables.ts";
 import type { LogInput } from "./log-input.ts";
 
@@ -7,20 +7,48 @@ export interface LogRow extends LogInput {
   clientIp: string | null;
 }
 
-/** What text columns and jsonb of PostgreSQL cannot hold: NUL, and halves of surrogate pairs. In JSON they are escaped, and so is found by these. */
-const unstorable = /\\u0000|\\ud[89a-f][0-9a-f]{2}/i;
+/** An element of an array literal for each of project_id, at (milliseconds), level, message, tags, metadata, client_ip. */
+export type EncodedRow = readonly string[];
 
-/** The row as a member of a JSON array, without its id, which comes first: `{"i":<id>` + this. Null when the database could not hold it. */
-export function encodeRow({ project, at, level, message, tags, metadata, clientIp }: LogRow): string | null {
-  const text = JSON.stringify({
-    p: project.id,
-    t: new Date(at).toISOString(),
-    l: level,
-    m: message,
-    g: tags,
-    d: metadata,
-    c: clientIp,
-  });
-  if (text.includes("\\u") && unstorable.test(text)) return null;
-  return `,${text.slice(1)}`;
+/** Escaped in JSON: what jsonb cannot hold. An even number of backslashes before the `u` is text that only looks like it. */
+const unstorable = /(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f][0-9a-f]{2})/i;
+
+/** Whether a text column can hold it: no NUL, no half of a surrogate pair. */
+const isStorable = (text: string): boolean => !text.includes("\0") && text.isWellFormed();
+
+const special = /["\\]/g;
+
+const quoted = (text: string): string => `"${text.replace(special, "\\$&")}"`;
+
+/** The row's elements, or null when the database could not hold it. */
+export function encodeRow({
+  project,
+  at,
+  level,
+  message,
+  tags,
+  metadata,
+  clientIp,
+}: LogRow): EncodedRow | null {
+  const json = JSON.stringify(metadata);
+  if (json.includes("\\u") && unstorable.test(json)) return null;
+  if (!isStorable(message) || !isStorable(level) || !tags.every(isStorable)) return null;
+  return [
+    String(project.id),
+    String(at),
+    quoted(level),
+    quoted(message),
+    quoted(`{${tags.map(quoted).join(",")}}`),
+    quoted(json),
+    clientIp === null ? "NULL" : quoted(clientIp),
+  ];
+}
+
+/** Characters that a row takes up. */
+export const lengthOf = (row: EncodedRow): number => row.reduce((sum, element) => sum + element.length, 0);
+
+/** Array literals, one a column. */
+export function columnsOf(rows: readonly EncodedRow[]): string[] {
+  const width = rows[0]?.length ?? 0;
+  return Array.from({ length: width }, (_, column) => `{${rows.map((row) => row[column]).join(",")}}`);
 }
