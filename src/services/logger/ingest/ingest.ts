@@ -32,8 +32,13 @@ export interface Stored {
   log: LogInput;
 }
 
-/** What became of one log of many: its identifier, or why it was refused. */
-export type Outcome = { _id: string } | { message: string; errors?: { field: string; message: string }[] };
+/** Why one log of many was refused. */
+export interface Refusal {
+  /** Its place among them, from 0. */
+  index: number;
+  message: string;
+  errors?: { field: string; message: string }[];
+}
 
 const aheadMilliseconds = 2 * 86_400_000;
 
@@ -75,15 +80,15 @@ export class Ingest {
     }
   }
 
-  /** Stores many logs of a project; resolves after their commits, with what became of each in its place. */
-  async storeMany(project: ProjectRow, logs: readonly unknown[], address: string): Promise<Outcome[]> {
+  /** Stores many logs of a project; resolves after their commits, with those that were refused, in order. */
+  async storeMany(project: ProjectRow, logs: readonly unknown[], address: string): Promise<Refusal[]> {
     const now = this.options.now();
     const range = this.range(now);
-    const outcomes: Outcome[] = new Array(logs.length);
+    const refusals: Refusal[] = [];
     const { promise, resolve } = Promise.withResolvers<void>();
     let open = logs.length;
-    const settle = (index: number, outcome: Outcome) => {
-      outcomes[index] = outcome;
+    const settle = (refusal?: Refusal) => {
+      if (refusal) refusals.push(refusal);
       if (--open === 0) resolve();
     };
     if (open === 0) resolve();
@@ -91,22 +96,15 @@ export class Ingest {
       const log = readLog(given, now, range);
       if (Array.isArray(log)) {
         const errors = log.map(({ path, message }) => ({ field: path.slice(2).join("."), message }));
-        settle(index, { message: "Ошибка валидации", errors });
-        continue;
-      }
-      this.options.queue.add({ ...log, project, clientIp: address }, (result) =>
-        settle(
-          index,
-          typeof result === "number"
-            ? { _id: objectId(new Date(log.at), result) }
-            : { message: result.message },
-        ),
-      );
+        settle({ index, message: "Ошибка валидации", errors });
+      } else
+        this.options.queue.add({ ...log, project, clientIp: address }, (result) =>
+          typeof result === "number" ? settle() : settle({ index, message: result.message }),
+        );
     }
     await promise;
-    const refused = outcomes.filter((outcome) => !("_id" in outcome)).length;
-    if (refused > 0) this.noteMalformed(project, address, { refused });
-    return outcomes;
+    if (refusals.length > 0) this.noteMalformed(project, address, { refused: refusals.length });
+    return refusals.toSorted((one, other) => one.index - other.index);
   }
 
   private range(now: number): TimeRange {

@@ -78,9 +78,8 @@ export function logRoutes(parts: LoggerParts) {
         const { uuid, logs } = await readBatch(request);
         const project = await projectOf({ uuid: uuid ?? query.uuid }, address, set.headers);
         await count(project, address, set.headers);
-        const results = await ingest.storeMany(project, logs, address);
-        const accepted = results.filter((result) => "_id" in result).length;
-        const errors = results.flatMap((result, index) => ("_id" in result ? [] : [{ index, ...result }]));
+        const errors = await ingest.storeMany(project, logs, address);
+        const accepted = logs.length - errors.length;
         set.status = accepted > 0 ? 201 : 400;
         return {
           message: accepted > 0 ? "Логи приняты" : "Ни один лог не принят",
