@@ -143,6 +143,13 @@ const settings = {
     .enum(["on", "off"])
     .default("on")
     .describe("off: the mail server's certificate need not be valid"),
+  MESSENGER_MAX_CONNECTIONS: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(10_000)
+    .default(10)
+    .describe("Live connections of one user to one server"),
   ENCRYPTION_KEY: z
     .string()
     .min(32)
@@ -195,6 +202,7 @@ export interface Config {
       verifyCertificate: boolean;
     } | null;
   };
+  messenger: { maxConnections: number };
 }
 
 /**
@@ -253,6 +261,7 @@ function toConfig(s: Settings): Config {
       },
       smtp: smtpOf(s),
     },
+    messenger: { maxConnections: s.MESSENGER_MAX_CONNECTIONS },
   };
 }
 

@@ -20,13 +20,14 @@ import { Sealer } from "./platform/identity/sealing.ts";
 import { ownSecret } from "./platform/identity/secrets.ts";
 import { Tokens } from "./platform/identity/tokens.ts";
 import { Jobs } from "./platform/jobs/jobs.ts";
-import { type Connection, Sockets } from "./platform/realtime/sockets.ts";
+import { type Connection, Publisher, Sockets } from "./platform/realtime/sockets.ts";
 import { Topics } from "./platform/realtime/topics.ts";
 import { createLog, type Log } from "./platform/telemetry/log.ts";
 import { reasonOf, StartupError } from "./platform/telemetry/startup-error.ts";
 import { createAccounts } from "./services/accounts/service.ts";
 import { createCollector } from "./services/collector/service.ts";
 import { createLogger } from "./services/logger/service.ts";
+import { createMessenger } from "./services/messenger/service.ts";
 
 /** A running server. */
 export interface Quintet {
@@ -116,10 +117,12 @@ async function assemble(config: Config, log: Log, cleanup: Cleanup): Promise<Qui
   await identity.start();
   cleanup.add(() => identity.stop());
 
+  const publisher = new Publisher();
   const services = [
     createCollector({ config, log, jobs, topics, apiKeys, sealer, limiter, requests, identity }),
     createAccounts({ config, now, orm: database.orm, topics, limiter, requests, identity }),
     createLogger({ config, log, now, database, topics, sealer, limiter, requests, identity }),
+    createMessenger({ config, log, now, database, topics, publisher, requests, identity, tokenKey }),
   ];
 
   for (const service of services) {
@@ -133,7 +136,11 @@ async function assemble(config: Config, log: Log, cleanup: Cleanup): Promise<Qui
   const platform = platformRoutes({ app: () => app, config, runtime, limiter, requests, database, redis });
   const app: AnyElysia = createApp({ services, sockets, requests, log }, platform);
   const server = listen({ host: config.host, port: config.port, app, sockets, requests, log });
+  publisher.bind(server);
   cleanup.add(() => closeServer(server));
+  cleanup.add(() => {
+    for (const service of services) service.disconnect?.();
+  });
   return {
     url: server.url,
     log,

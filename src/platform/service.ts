@@ -20,5 +20,7 @@ export interface Service {
   streamPaths?: string[];
   /** Called once the database is there, before the first request. */
   start(): Promise<void>;
+  /** Called when the server is about to end, while clients can still be told. */
+  disconnect?(): void;
   stop(): Promise<void>;
 }

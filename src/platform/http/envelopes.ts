@@ -104,19 +104,24 @@ export const messageEnvelope: Envelope = (failure) => ({
   },
 });
 
+/** What a failure is called in a service's own table. */
+export interface Words {
+  code: string;
+  message: string;
+  details: string;
+}
+
 /** `{"success": false, "error": {code, message, details}, "timestamp"}`: Messenger. `now` gives the time. */
 export const successEnvelope =
-  (now: () => Date): Envelope =>
+  (now: () => Date, wordsOf: (failure: Failure) => Words | null): Envelope =>
   (failure) => ({
     status: failure.kind === "unprocessable" ? 400 : statusOf[failure.kind],
     body: {
       success: false,
-      error: {
-        code:
-          failure.options.code ??
-          (failure.kind === "unprocessable" ? "VAL_001" : pipelineCodes[failure.kind]),
+      error: wordsOf(failure) ?? {
+        code: pipelineCodes[failure.kind],
         message: failure.message,
-        details: detailsOf(failure),
+        details: failure.message,
       },
       timestamp: now().toISOString(),
     },

@@ -148,6 +148,18 @@ export class Sessions {
     return kept.length === 0 ? null : (await this.grant(account, sessionId, surface)).accessToken;
   }
 
+  /** Keeps sessions whose clients are connected from running out; answers those that are over all the same. */
+  async keepAlive(sessionIds: readonly string[]): Promise<string[]> {
+    if (sessionIds.length === 0) return [];
+    const kept = await this.options.orm
+      .update(sessions)
+      .set({ expiresAt: sql`greatest(${sessions.expiresAt}, ${inSeconds(tokenLifetimes.messenger)})` })
+      .where(inArray(sessions.id, [...sessionIds]))
+      .returning({ id: sessions.id });
+    const alive = new Set(kept.map(({ id }) => id));
+    return sessionIds.filter((id) => !alive.has(id));
+  }
+
   /**
    * Exchanges a refresh token for a new pair. A token that was used before ends its session: either its owner or a thief is holding a copy, and
    * nobody can tell who. `onReuse` is told of that. Fails with `unauthenticated`.
@@ -213,13 +225,12 @@ export class Sessions {
   private async grant(account: Account, sessionId: string, surface: Surface): Promise<Grant> {
     const expiresIn = tokenLifetimes[surface];
     const userId = `user_${account.id}`;
-    const claims = {
-      sub: userId,
-      user_id: userId,
-      username: account.username,
-      role: account.role,
-      sid: sessionId,
-    };
+    // The Messenger's document shows a number, and two roles.
+    const shown =
+      surface === "messenger"
+        ? { user_id: account.id, role: account.role === "admin" ? "admin" : "user" }
+        : { user_id: userId, role: account.role };
+    const claims = { sub: userId, ...shown, username: account.username, sid: sessionId };
     return { accessToken: await this.options.tokens.sign(claims, expiresIn), refreshToken: null, expiresIn };
   }
 

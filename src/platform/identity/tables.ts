@@ -89,5 +89,5 @@ export const audit = identitySchema.table(
     address: text("address"),
     details: jsonb("details"),
   },
-  (table) => [index("audit_account").on(table.accountId, table.id.desc())],
+  (table) => [index("audit_account").on(table.accountId, table.id)],
 );

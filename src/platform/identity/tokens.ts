@@ -9,7 +9,8 @@ import { Elysia } from "elysia";
 /** What our tokens say. Times are seconds since 1970. */
 export interface Claims {
   sub: string;
-  user_id: string;
+  /** `user_1`, or the number alone where a document shows it so. */
+  user_id: string | number;
   username?: string;
   role?: string;
   /** The session that the token is good for. */
@@ -49,7 +50,13 @@ function isClaims(value: unknown): value is Claims & { nbf?: unknown } {
   if (!isRecord(value)) return false;
   const { sub, user_id, iat, exp, aud, username, role, sid } = value;
   const optional = isTextIfAny(aud) && isTextIfAny(username) && isTextIfAny(role) && isTextIfAny(sid);
-  return optional && isText(sub) && isText(user_id) && Number.isFinite(iat) && Number.isFinite(exp);
+  return (
+    optional &&
+    isText(sub) &&
+    (isText(user_id) || Number.isSafeInteger(user_id)) &&
+    Number.isFinite(iat) &&
+    Number.isFinite(exp)
+  );
 }
 
 /** Characters of a SHA-256 in base64url. */

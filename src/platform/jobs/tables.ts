@@ -27,7 +27,7 @@ export const jobs = platformSchema.table(
   },
   (table) => [
     index("jobs_open").on(table.kind, table.createdAt).where(sql`status in ('pending', 'running')`),
-    index("jobs_newest").on(table.kind, table.createdAt.desc()),
+    index("jobs_newest").on(table.kind, table.createdAt),
   ],
 );
 

@@ -133,7 +133,7 @@ export const pingEvents = loggerSchema.table(
     status: text("status", { enum: pingStatuses }).notNull(),
     error: text("error"),
   },
-  (table) => [index("ping_events_service").on(table.serviceId, table.at.desc())],
+  (table) => [index("ping_events_service").on(table.serviceId, table.at)],
 );
 
 export const whitelist = loggerSchema.table("whitelist", {

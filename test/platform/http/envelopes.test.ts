@@ -36,6 +36,7 @@ const invalidDetails = {
   ],
 };
 const now = () => new Date("2026-01-02T03:04:05.678Z");
+const words = ({ message }: Failure) => ({ code: "AUTH_003", message, details: "Токен невалиден" });
 
 test.each<[string, Envelope, Failure, number, object]>([
   ["detail", detailEnvelope, missing, 404, { detail: "Resource not found" }],
@@ -92,23 +93,27 @@ test.each<[string, Envelope, Failure, number, object]>([
   ],
   [
     "success",
-    successEnvelope(now),
+    successEnvelope(now, words),
     new Failure("unauthenticated", "Недействительный токен", { code: "AUTH_003" }),
     401,
     {
       success: false,
-      error: { code: "AUTH_003", message: "Недействительный токен", details: {} },
+      error: { code: "AUTH_003", message: "Недействительный токен", details: "Токен невалиден" },
       timestamp: "2026-01-02T03:04:05.678Z",
     },
   ],
   [
     "success",
-    successEnvelope(now),
+    successEnvelope(now, () => null),
     malformed,
     400,
     {
       success: false,
-      error: { code: "VAL_001", message: "Invalid request parameters", details: invalidDetails },
+      error: {
+        code: "VALIDATION_ERROR",
+        message: "Invalid request parameters",
+        details: "Invalid request parameters",
+      },
       timestamp: "2026-01-02T03:04:05.678Z",
     },
   ],

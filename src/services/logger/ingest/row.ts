@@ -1,4 +1,5 @@
 /** A log on its way into the database, where rows travel as one array literal a column: PostgreSQL reads those at half the cost of JSON. */
+import { isStorable, quoted } from "../../../platform/database/array-literal.ts";
 import type { ProjectRow } from "../tables.ts";
 import type { LogInput } from "./log-input.ts";
 
@@ -12,13 +13,6 @@ export type EncodedRow = readonly string[];
 
 /** Escaped in JSON: what jsonb cannot hold. An even number of backslashes before the `u` is text that only looks like it. */
 const unstorable = /(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f][0-9a-f]{2})/i;
-
-/** Whether a text column can hold it: no NUL, no half of a surrogate pair. */
-const isStorable = (text: string): boolean => !text.includes("\0") && text.isWellFormed();
-
-const special = /["\\]/g;
-
-const quoted = (text: string): string => `"${text.replace(special, "\\$&")}"`;
 
 /** The row's elements, or null when the database could not hold it. */
 export function encodeRow({

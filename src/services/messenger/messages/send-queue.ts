@@ -1,0 +1,87 @@
+/** The way of messages into the database: whatever is sent while a transaction runs goes into the next one, so that one commit serves many. */
+import { Failure, unavailable } from "../../../platform/http/failures.ts";
+import type { Draft, Stored } from "./store.ts";
+
+interface Pending {
+  draft: Draft;
+  size: number;
+  resolve(stored: Stored): void;
+  reject(error: unknown): void;
+}
+
+export interface SendQueueOptions {
+  store(drafts: readonly Draft[]): Promise<(Stored | Failure)[]>;
+  /** After the commit, before senders are answered: the order of the calls is that of the commits of this server. */
+  onStored(stored: readonly { stored: Stored; draft: Draft }[]): void;
+}
+
+const mostAtOnce = 500;
+const mostBytesAtOnce = 16 * 1024 * 1024;
+const mostBytes = 128 * 1024 * 1024;
+const draftOverhead = 300;
+
+const sizeOf = ({ body }: Draft): number =>
+  draftOverhead + ("text" in body ? body.text.length : body.image.bytes.length);
+
+export class SendQueue {
+  private readonly options: SendQueueOptions;
+  private pending: Pending[] = [];
+  private bytes = 0;
+  private isFlushing = false;
+
+  constructor(options: SendQueueOptions) {
+    this.options = options;
+  }
+
+  /** Stores a message; resolves after its commit. Fails with `MSG_002`, or `unavailable` when too much is waiting. */
+  send(draft: Draft): Promise<Stored> {
+    if (this.bytes >= mostBytes)
+      return Promise.reject(unavailable("Слишком много сообщений в очереди", { retryAfter: 1 }));
+    return new Promise((resolve, reject) => {
+      const size = sizeOf(draft);
+      this.bytes += size;
+      this.pending.push({ draft, size, resolve, reject });
+      if (!this.isFlushing) void this.flush();
+    });
+  }
+
+  private async flush(): Promise<void> {
+    this.isFlushing = true;
+    // What arrives in the same turn of the event loop goes together.
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    while (this.pending.length > 0) {
+      const batch = this.take();
+      await this.storeBatch(batch);
+      for (const { size } of batch) this.bytes -= size;
+    }
+    this.isFlushing = false;
+  }
+
+  private take(): Pending[] {
+    let bytes = 0;
+    let count = 0;
+    for (const { size } of this.pending) {
+      if (count >= mostAtOnce || (count > 0 && bytes + size > mostBytesAtOnce)) break;
+      bytes += size;
+      count++;
+    }
+    return this.pending.splice(0, count);
+  }
+
+  private async storeBatch(batch: readonly Pending[]): Promise<void> {
+    try {
+      const results = await this.options.store(batch.map(({ draft }) => draft));
+      const pairs = batch.map((pending, index) => ({ pending, result: results[index] }));
+      this.options.onStored(
+        pairs.flatMap(({ pending, result }) =>
+          result === undefined || result instanceof Failure ? [] : [{ stored: result, draft: pending.draft }],
+        ),
+      );
+      for (const { pending, result } of pairs)
+        if (result === undefined || result instanceof Failure) pending.reject(result);
+        else pending.resolve(result);
+    } catch (error) {
+      for (const { reject } of batch) reject(error);
+    }
+  }
+}
