@@ -65,8 +65,9 @@ export class Presence {
     });
     topics.onResync(() => void this.load().catch(() => {}));
     await this.register();
-    await this.load();
     await topics.broadcastToOthers(topic, { changes: [], hello: true } satisfies News);
+    await this.beat();
+    await this.load();
     this.timer = setInterval(() => void this.beat(), beatMilliseconds);
   }
 
