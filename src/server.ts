@@ -20,6 +20,8 @@ import { Sealer } from "./platform/identity/sealing.ts";
 import { ownSecret } from "./platform/identity/secrets.ts";
 import { Tokens } from "./platform/identity/tokens.ts";
 import { Jobs } from "./platform/jobs/jobs.ts";
+import { NotifyTransport } from "./platform/realtime/notify-transport.ts";
+import { RedisTransport } from "./platform/realtime/redis-transport.ts";
 import { type Connection, Publisher, Sockets } from "./platform/realtime/sockets.ts";
 import { Topics } from "./platform/realtime/topics.ts";
 import { createLog, type Log } from "./platform/telemetry/log.ts";
@@ -88,7 +90,7 @@ async function assemble(config: Config, log: Log, cleanup: Cleanup): Promise<Qui
   cleanup.add(() => database.close());
   removeOldAssets(runtime);
 
-  const topics = new Topics(database.sql, log);
+  const topics = new Topics(new NotifyTransport(database.sql), log);
   await topics.start();
   cleanup.add(() => topics.stop());
   const apiKeys = new ApiKeys(database.orm, topics);
@@ -118,11 +120,17 @@ async function assemble(config: Config, log: Log, cleanup: Cleanup): Promise<Qui
   cleanup.add(() => identity.stop());
 
   const publisher = new Publisher();
+  // Messages are told to other instances by Redis where there is one; what must not be missed, such as the end of a session, never is.
+  const relay = config.redisUrl ? new Topics(new RedisTransport(config.redisUrl, log), log) : topics;
+  if (relay !== topics) {
+    await relay.start();
+    cleanup.add(() => relay.stop());
+  }
   const services = [
     createCollector({ config, log, jobs, topics, apiKeys, sealer, limiter, requests, identity }),
     createAccounts({ config, now, orm: database.orm, topics, limiter, requests, identity }),
     createLogger({ config, log, now, database, topics, sealer, limiter, requests, identity }),
-    createMessenger({ config, log, now, database, topics, publisher, requests, identity, tokenKey }),
+    createMessenger({ config, log, now, database, topics: relay, publisher, requests, identity, tokenKey }),
   ];
 
   for (const service of services) {

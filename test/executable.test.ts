@@ -15,6 +15,7 @@ import manifest from "../package.json";
 import { needs } from "./needs.ts";
 import { ask, logIn, register, statusOfMe } from "./support/accounts.ts";
 import { collectTree, followJob, waitForResult } from "./support/collector.ts";
+import { findLogs, makeProject, sendLog } from "./support/logger.ts";
 import { runToEnd, type ServerProcess, startProcess } from "./support/process.ts";
 import { temporaryDirectory } from "./support/server.ts";
 
@@ -113,6 +114,33 @@ test("it knows who its users are", async () => {
     204,
   );
   expect(await statusOfMe(server.url, body.access_token)).toBe(401);
+});
+
+test("it takes logs in and finds them", async () => {
+  const other = await startProcess(join(directory, "logs"), { command: [program], cwd: directory });
+  await register(other.url, "admin");
+  const { body } = await ask(other.url, "POST", "/api/auth/login", {
+    body: { username: "admin", password: "password" },
+  });
+  const { token } = body;
+  const uuid = await makeProject(other.url, token, { name: "Касса" });
+  await sendLog(other.url, uuid, { level: "ERROR", message: "Ошибка оплаты", tags: ["PAYMENT"] });
+  const lines = Array.from({ length: 1000 }, (_, n) => `{"level": "INFO", "message": "Заказ ${n} оплачен"}`);
+  const batch = await fetch(`${other.url}/api/logs/batch?uuid=${uuid}`, {
+    method: "POST",
+    headers: { "Content-Type": "application/x-ndjson", "Content-Encoding": "gzip" },
+    body: Bun.gzipSync(lines.join("\n")),
+  });
+  expect(await batch.json()).toMatchObject({ accepted: 1000, refused: 0 });
+  const find = async (query: Record<string, string>) =>
+    (await findLogs(other.url, token, uuid, String(new URLSearchParams(query)))).map(
+      ({ message }) => message,
+    );
+  expect(await find({ tag: "PAYMENT" })).toEqual(["Ошибка оплаты"]);
+  expect(await find({ text: "ЗАКАЗ 777" })).toEqual(["Заказ 777 оплачен"]);
+  expect(await find({ text: "опла" })).toHaveLength(1001);
+  other.kill("SIGTERM");
+  expect(await other.exited).toBe(0);
 });
 
 test("its documentation is inside", async () => {

@@ -6,6 +6,7 @@ import { Failure } from "../../src/platform/http/failures.ts";
 import { LoginLocks } from "../../src/platform/identity/login-locks.ts";
 import { type Identity, Sessions } from "../../src/platform/identity/sessions.ts";
 import { Tokens } from "../../src/platform/identity/tokens.ts";
+import { NotifyTransport } from "../../src/platform/realtime/notify-transport.ts";
 import { Topics } from "../../src/platform/realtime/topics.ts";
 import { createLog } from "../../src/platform/telemetry/log.ts";
 import { ask, logIn, register, statusOfMe } from "../support/accounts.ts";
@@ -219,7 +220,7 @@ test("more logins at once than the queue holds are answered 503, and all others 
     await register(other.url, "pupil");
     sql = postgres(database.url);
     const log = createLog("silent");
-    const topics = new Topics(sql, log);
+    const topics = new Topics(new NotifyTransport(sql), log);
     const tokens = new Tokens({
       key: Buffer.from("some key that is long enough here"),
       previous: null,

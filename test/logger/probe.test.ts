@@ -1,16 +1,10 @@
 import { afterEach, expect, mock, spyOn, test } from "bun:test";
-import { X509Certificate } from "node:crypto";
 import dns from "node:dns";
-import { readFileSync, writeFileSync } from "node:fs";
-import type { ServerResponse } from "node:http";
-import https from "node:https";
 import net, { type AddressInfo, type Socket } from "node:net";
-import { join } from "node:path";
-import tls from "node:tls";
 import { parseCidrs } from "../../src/platform/http/address.ts";
 import { checkUrl, type ProbePolicy, type ProbeResult, probe } from "../../src/services/logger/ping/probe.ts";
 import { needs } from "../needs.ts";
-import { temporaryDirectory } from "../support/server.ts";
+import { type Certificate, selfSigned, serveHttps, trust } from "../support/https.ts";
 
 const policy = (deny = "", allow = ""): ProbePolicy => ({ allow: parseCidrs(allow), deny: parseCidrs(deny) });
 const open = policy();
@@ -320,44 +314,11 @@ test.each([
     expect(await probe(url, open)).toMatchObject({ status: "down", error: reason, isNetworkError: false });
 });
 
-interface Certificate {
-  key: Buffer;
-  cert: Buffer;
-  expires: Date;
-}
-
-/** A certificate of `localhost` that signed itself and is valid for `days` from now. */
-function selfSigned(days: number): Certificate {
-  const cwd = temporaryDirectory("certificate");
-  const openssl = (options: string) => {
-    const { exitCode, stderr } = Bun.spawnSync(["openssl", ...options.split(" ")], { cwd });
-    if (exitCode !== 0) throw new Error(stderr.toString());
-  };
-  const file = (name: string) => readFileSync(join(cwd, name));
-  writeFileSync(join(cwd, "names"), "subjectAltName=DNS:localhost");
-  openssl("req -new -newkey rsa:2048 -nodes -subj /CN=localhost -keyout key.pem -out request.pem");
-  openssl(`x509 -req -in request.pem -signkey key.pem -extfile names -days ${days} -out cert.pem`);
-  const cert = file("cert.pem");
-  return { key: file("key.pem"), cert, expires: new Date(new X509Certificate(cert).validTo) };
-}
-
-/** An HTTPS server on the loopback; `hits` are the paths it was asked for. */
-async function serveTls({ key, cert }: Certificate, answer: (response: ServerResponse) => void) {
-  const hits: (string | undefined)[] = [];
-  const server = https.createServer({ key, cert }, ({ url }, response) => {
-    hits.push(url);
-    answer(response);
-  });
-  stops.push(() => server.close());
-  await new Promise<void>((ready) => server.listen(0, "127.0.0.1", ready));
-  return { port: (server.address() as AddressInfo).port, hits };
-}
-
-/** Has this process trust the certificates until the test ends. */
-function trust(...certificates: Certificate[]) {
-  const before = tls.getCACertificates("default");
-  stops.push(() => tls.setDefaultCACertificates(before));
-  tls.setDefaultCACertificates([...before, ...certificates.map(({ cert }) => cert.toString())]);
+/** An HTTPS server that ends with the test. */
+async function serveTls(...[certificate, answer]: Parameters<typeof serveHttps>) {
+  const server = await serveHttps(certificate, answer);
+  stops.push(server.stop);
+  return server;
 }
 
 needs("openssl")("certificates are verified, and their expiry known even of a rejected one", async () => {
@@ -371,7 +332,7 @@ needs("openssl")("certificates are verified, and their expiry known even of a re
   });
   const unknown = "TLS: самоподписанный сертификат (DEPTH_ZERO_SELF_SIGNED_CERT)";
   expect(await probe(url, open)).toMatchObject(rejected(unknown, good));
-  trust(good, old);
+  stops.push(trust(good, old));
   expect(await probe(`https://localhost:${expired.port}/`, open)).toMatchObject(
     rejected("TLS: срок сертификата истёк (CERT_HAS_EXPIRED)", old),
   );
@@ -386,7 +347,7 @@ needs("openssl")("certificates are verified, and their expiry known even of a re
 needs("openssl")("the expiry is known of a hop over TLS, though the last hop is plain", async () => {
   resolveTo({ localhost: ["127.0.0.1"] });
   const certificate = selfSigned(30);
-  trust(certificate);
+  stops.push(trust(certificate));
   const { url } = serve(() => new Response(null, { status: 500 }));
   const { port } = await serveTls(certificate, (to) => to.writeHead(301, { Location: url }).end());
   expect(await probe(`https://localhost:${port}/`, open)).toMatchObject({

@@ -2,21 +2,31 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { until } from "../support/logger.ts";
 import { connect, join, open, type Person, say } from "../support/messenger.ts";
-import { hasPostgres, startPostgres, type TestPostgres } from "../support/postgres.ts";
+import { freePort, hasPostgres, startPostgres, type TestPostgres } from "../support/postgres.ts";
 import { type ServerProcess, startProcess } from "../support/process.ts";
+import { startRedis } from "../support/redis.ts";
 import { freshDataDirectory } from "../support/server.ts";
 
-(hasPostgres ? describe : describe.skip)("two servers on one database", () => {
+const hasRedis = Bun.which("redis-server") !== null || process.env.CI === "true";
+const ways = ["by NOTIFY", ...(hasRedis ? ["by Redis"] : [])];
+
+(hasPostgres ? describe.each(ways) : describe.skip.each(ways))("two servers on one database, %s", (way) => {
   let database: TestPostgres;
   let one: ServerProcess;
   let two: ServerProcess;
   let anna: Person;
   let boris: Person;
   let directory: string;
-  const env = () => ({ DATABASE_URL: database.url, JWT_SECRET: "one secret of both servers, long enough" });
+  let redis: Awaited<ReturnType<typeof startRedis>> | null = null;
+  const env = () => ({
+    DATABASE_URL: database.url,
+    JWT_SECRET: "one secret of both servers, long enough",
+    ...(redis ? { REDIS_URL: redis.url } : {}),
+  });
 
   beforeAll(async () => {
     database = await startPostgres();
+    if (way === "by Redis") redis = await startRedis(await freePort());
     directory = await freshDataDirectory();
     one = await startProcess(await freshDataDirectory(), { env: env() });
     two = await startProcess(directory, { env: env() });
@@ -28,6 +38,7 @@ import { freshDataDirectory } from "../support/server.ts";
       server.kill("SIGTERM");
       await server.exited;
     }
+    redis?.child.kill();
     await database.stop();
   });
 
@@ -83,6 +94,19 @@ import { freshDataDirectory } from "../support/server.ts";
     await back.close();
     await watcher.close();
     expect(back.said()).toEqual(Array.from({ length: 100 }, (_, n) => String(n + 1)));
+  });
+
+  test("while Redis is away messages come a little later, and at once again when it is back", async () => {
+    if (!redis) return;
+    const b = await connect(two.url, boris);
+    redis.child.kill("SIGKILL");
+    await redis.child.exited;
+    await say(one.url, anna, boris, "late");
+    expect((await b.next("new_message")).data.content).toBe("late");
+    redis = await startRedis(Number(new URL(redis.url).port));
+    await say(one.url, anna, boris, "soon");
+    expect((await b.next("new_message")).data.content).toBe("soon");
+    await b.close();
   });
 
   test("a server that is told to stop says so to whoever is connected", async () => {

@@ -28,6 +28,8 @@ export interface BotApi {
   messages: SentMessage[];
   /** All calls, refused ones too; methods as the caller spelt them, values of queries and forms as strings. */
   calls: { method: string; body: Body }[];
+  /** Awaited between accepting a `sendMessage` and answering it: a test may make it slow, or never end. */
+  beforeAnswer: () => Promise<unknown>;
   /** A user's text message in a private chat, delivered by the next `getUpdates`. */
   say(chatId: number, text: string): void;
   /** Makes the next `sendMessage` calls fail; further failures queue up behind. */
@@ -122,7 +124,7 @@ export function startBotApi({ token = botToken, username = "test_bot" } = {}): B
   const bot = { id: Number.parseInt(token, 10) || 1, is_bot: true, first_name: "Test", username };
   let messageId = 1;
 
-  function sendMessage({ chat_id, text, parse_mode }: Body): Response {
+  async function sendMessage({ chat_id, text, parse_mode }: Body): Promise<Response> {
     const failure = failures.shift();
     if (failure) return fail(failure);
     const chatId = String(chat_id ?? "");
@@ -130,6 +132,7 @@ export function startBotApi({ token = botToken, username = "test_bot" } = {}): B
     if (typeof text !== "string" || text.trim() === "") return badRequest("message text is empty");
     const parseMode = typeof parse_mode === "string" ? parse_mode : null;
     messages.push({ chatId, text, parseMode, at: Date.now() });
+    await api.beforeAnswer();
     return succeed({ message_id: messageId++, from: bot, chat: chatOf(chatId), date: seconds(), text });
   }
 
@@ -157,12 +160,14 @@ export function startBotApi({ token = botToken, username = "test_bot" } = {}): B
     },
   });
 
-  return {
+  const api: BotApi = {
     root: `http://127.0.0.1:${server.port}`,
     messages,
     calls,
+    beforeAnswer: async () => {},
     say: (chatId, text) => updates.add({ message_id: messageId++, ...messageFrom(chatId, text) }),
     failNext: (count, failure) => void failures.push(...Array<BotApiFailure>(count).fill(failure)),
     stop: () => server.stop(true),
   };
+  return api;
 }

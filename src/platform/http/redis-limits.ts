@@ -1,5 +1,5 @@
 /** Counters of rate limits in Redis, so that all instances share them. Each hit is one script, and so one atomic step. */
-import { RedisClient } from "bun";
+import { RedisConnection } from "../redis-connection.ts";
 import type { Log } from "../telemetry/log.ts";
 import { reasonOf } from "../telemetry/startup-error.ts";
 import { memoryStore, type RateStore, type Rule, type Verdict } from "./limits.ts";
@@ -33,9 +33,6 @@ redis.call("PEXPIRE", KEYS[1], math.max(emptyIn, 1))
 return {allowed, math.floor(used * 1000), emptyIn}`;
 
 const prefix = "quintet:limit:";
-const connectMilliseconds = 2_000;
-/** After a failure so long nobody waits for another one. */
-const pauseMilliseconds = 1_000;
 
 /** A store in Redis, and how it is watched and closed. */
 export interface RedisStore extends RateStore {
@@ -77,46 +74,9 @@ const parametersOf = (rule: Rule): [script: string, ...values: string[]] =>
     ? [windowScript, String(rule.limit), String(rule.seconds * 1000)]
     : [bucketScript, String(rule.perSecond + rule.burst), String(rule.perSecond)];
 
-/** A connection that is made when it is needed, once for all who need it at the time. */
-class Connection {
-  private readonly client: RedisClient;
-  private connecting: Promise<unknown> | null = null;
-  private failedAt = Number.NEGATIVE_INFINITY;
-
-  constructor(url: string) {
-    this.client = new RedisClient(url, {
-      connectionTimeout: connectMilliseconds,
-      autoReconnect: false,
-      enableOfflineQueue: false,
-    });
-  }
-
-  async send(command: string, values: string[]): Promise<unknown> {
-    if (!this.client.connected) await this.connect();
-    return await this.client.send(command, values);
-  }
-
-  close(): void {
-    this.client.close();
-  }
-
-  private async connect(): Promise<void> {
-    if (performance.now() - this.failedAt < pauseMilliseconds) throw new Error("Redis is away");
-    this.connecting ??= this.client.connect();
-    try {
-      await this.connecting;
-    } catch (error) {
-      this.failedAt = performance.now();
-      throw error;
-    } finally {
-      this.connecting = null;
-    }
-  }
-}
-
 /** Counters in the Redis at `url`. While it does not answer, this instance counts by itself: a limit that is too wide is better than no service. */
 export function redisStore(url: string, { maxKeys, log }: { maxKeys: number; log: Log }): RedisStore {
-  const connection = new Connection(url);
+  const connection = new RedisConnection(url);
   const own = memoryStore({ maxKeys });
   let isAway = false;
 

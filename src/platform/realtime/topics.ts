@@ -1,9 +1,7 @@
 /**
- * Publish and subscribe. `publish` reaches the subscribers of this process; `broadcast` those of every instance on the
- * database, by NOTIFY. What is sent while a connection is lost is lost too: subscribers that keep a cache are told to
- * load it again (`resync`).
+ * Publish and subscribe. `publish` reaches the subscribers of this process; `broadcast` those of every instance, by a transport. What is sent while a
+ * connection is lost is lost too: subscribers that keep a cache are told to load it again (`resync`).
  */
-import type { Sql } from "postgres";
 import type { Log } from "../telemetry/log.ts";
 
 type Listener<M> = (message: M) => void;
@@ -15,37 +13,41 @@ interface Envelope {
   from: string;
 }
 
-const channel = "quintet_topics";
+/** What carries messages between instances. */
+export interface Transport {
+  /** Begins to hear; connects again by itself. `onConnected` is called each time there is a connection, the first one included. */
+  start(receive: (payload: string) => void, onConnected: () => void): Promise<void>;
+  /** Sends to all instances, this one perhaps included. Less than 8,000 bytes. */
+  send(payload: string): Promise<void>;
+  stop(): Promise<void>;
+}
 
 export class Topics {
   private readonly listeners = new Map<string, Set<Listener<never>>>();
   private readonly resyncs = new Set<() => void>();
-  private readonly sql: Sql;
+  private readonly transport: Transport;
   private readonly origin = crypto.randomUUID();
   private readonly log: Log;
-  private unlisten: (() => Promise<void>) | null = null;
 
-  constructor(sql: Sql, log: Log) {
-    this.sql = sql;
+  constructor(transport: Transport, log: Log) {
+    this.transport = transport;
     this.log = log;
   }
 
   /** Starts to hear other instances; connects again by itself. */
   async start(): Promise<void> {
     let connected = false;
-    const { unlisten } = await this.sql.listen(
-      channel,
+    await this.transport.start(
       (payload) => this.receive(payload),
       () => {
         if (connected) for (const resync of this.resyncs) resync();
         connected = true;
       },
     );
-    this.unlisten = unlisten;
   }
 
   async stop(): Promise<void> {
-    await this.unlisten?.().catch(() => {});
+    await this.transport.stop();
     this.listeners.clear();
     this.resyncs.clear();
   }
@@ -79,7 +81,7 @@ export class Topics {
   /** As `broadcast`, but leaves this process out. */
   async broadcastToOthers(topic: string, message: unknown): Promise<void> {
     const envelope: Envelope = { topic, message, from: this.origin };
-    await this.sql.notify(channel, JSON.stringify(envelope));
+    await this.transport.send(JSON.stringify(envelope));
   }
 
   private receive(payload: string): void {

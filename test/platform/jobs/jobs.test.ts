@@ -6,6 +6,7 @@ import { holdDataDirectory } from "../../../src/platform/data-directory.ts";
 import { type OpenedDatabase, openMigrated } from "../../../src/platform/database/open.ts";
 import { type JobKind, Jobs } from "../../../src/platform/jobs/jobs.ts";
 import { jobs as jobTable } from "../../../src/platform/jobs/tables.ts";
+import { NotifyTransport } from "../../../src/platform/realtime/notify-transport.ts";
 import { Topics } from "../../../src/platform/realtime/topics.ts";
 import { createLog } from "../../../src/platform/telemetry/log.ts";
 import { freshDataDirectory } from "../../support/server.ts";
@@ -31,7 +32,7 @@ afterAll(async () => {
 
 /** A node of its own on the shared database, as another server would be. */
 async function startNode(kind: JobKind, name = crypto.randomUUID()): Promise<Jobs> {
-  const topics = new Topics(database.sql, log);
+  const topics = new Topics(new NotifyTransport(database.sql), log);
   await topics.start();
   const jobs = new Jobs(database.orm, topics, log, name);
   jobs.register(kind);
