@@ -8,6 +8,8 @@ export interface Load {
   headers?: Record<string, string>;
   method?: string;
   body?: string;
+  /** Another request each time: what is given replaces the above. */
+  each?: (n: number) => Partial<Pick<Load, "path" | "headers" | "body">>;
   connections: number;
   seconds: number;
 }
@@ -47,7 +49,10 @@ function answerLength(data: Buffer): number | null {
 export async function load(options: Load): Promise<LoadResult> {
   const { url, connections, seconds } = options;
   const { hostname, port } = new URL(url);
-  const request = requestOf(options);
+  const { each } = options;
+  const fixed = requestOf(options);
+  let count = 0;
+  const nextRequest = () => (each ? requestOf({ ...options, ...each(count++) }) : fixed);
   const statuses: Record<string, number> = {};
   const times: number[] = [];
   const start = performance.now();
@@ -62,7 +67,7 @@ export async function load(options: Load): Promise<LoadResult> {
         socket: {
           open(socket) {
             sentAt = performance.now();
-            socket.write(request);
+            socket.write(nextRequest());
           },
           data(socket, data) {
             pending = pending.length === 0 ? data : Buffer.concat([pending, data]);
@@ -75,7 +80,7 @@ export async function load(options: Load): Promise<LoadResult> {
             times.push(now - sentAt);
             sentAt = now;
             if (now >= until) socket.end();
-            else socket.write(request);
+            else socket.write(nextRequest());
           },
           close: () => resolve(),
           error: (_, error) => reject(error),

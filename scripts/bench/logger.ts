@@ -2,10 +2,10 @@
  * The Logger: logs one by one and in batches, searches over a million rows, a thousand services watched. All in one run, on one machine that carries the load
  * too. Usage: bun scripts/bench/logger.ts [ingest] [search] [pings]
  */
-import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import postgres from "postgres";
-import { cpuSecondsOf, type LoadResult, load } from "./http-load.ts";
+import { type LoadResult, load } from "./http-load.ts";
+import { cpuOfAll, memory } from "./processes.ts";
 import { type BenchServer, startBenchServer } from "./server.ts";
 
 const rounds = 5;
@@ -61,49 +61,6 @@ const logOf = (n: number, timestamp?: string) => ({
   },
 });
 
-/** CPU seconds of the server and of all its PostgreSQL. */
-function cpuOfAll(): number {
-  const postmaster = Number(
-    readFileSync(join(server.dataDirectory, "postgres/18/postmaster.pid"), "utf8").split("\n")[0],
-  );
-  let total = cpuSecondsOf(server.pid) + cpuSecondsOf(postmaster);
-  for (const name of readdirSync("/proc")) {
-    if (!/^\d+$/.test(name)) continue;
-    try {
-      const parent = Number(readFileSync(`/proc/${name}/stat`, "utf8").split(") ")[1]?.split(" ")[1]);
-      if (parent === postmaster) total += cpuSecondsOf(Number(name));
-    } catch {
-      // It has ended meanwhile.
-    }
-  }
-  return total;
-}
-
-/** MiB of memory of the server and of its PostgreSQL, what they share counted once (PSS). */
-function memory(): { server: number; database: number } {
-  const postmaster = Number(
-    readFileSync(join(server.dataDirectory, "postgres/18/postmaster.pid"), "utf8").split("\n")[0],
-  );
-  const pss = (pid: number | string) => {
-    try {
-      const text = readFileSync(`/proc/${pid}/smaps_rollup`, "utf8");
-      return Number(/^Pss:\s+(\d+)/m.exec(text)?.[1] ?? 0) / 1024;
-    } catch {
-      return 0;
-    }
-  };
-  let database = pss(postmaster);
-  for (const name of readdirSync("/proc").filter((each) => /^\d+$/.test(each))) {
-    try {
-      const parent = Number(readFileSync(`/proc/${name}/stat`, "utf8").split(") ")[1]?.split(" ")[1]);
-      if (parent === postmaster) database += pss(name);
-    } catch {
-      // It has ended meanwhile.
-    }
-  }
-  return { server: pss(server.pid), database };
-}
-
 async function startPeer(...args: string[]) {
   const child = Bun.spawn([process.execPath, join(import.meta.dir, "logger-peers.ts"), ...args], {
     stdout: "pipe",
@@ -125,12 +82,12 @@ async function benchIngest(): Promise<void> {
   let logs = 0;
   for (let round = 0; round <= rounds; round++)
     for (const [name, url] of Object.entries(contenders)) {
-      const before = cpuOfAll();
+      const before = cpuOfAll(server);
       const result = await load({ ...common, url });
       if (round === 0) continue;
       results[name]?.push(result);
       if (name !== "ours") continue;
-      cpu += cpuOfAll() - before;
+      cpu += cpuOfAll(server) - before;
       logs += result.statuses["201"] ?? 0;
     }
   for (const { child } of [parse, insert]) child.kill();
@@ -255,7 +212,7 @@ async function benchSearch(): Promise<void> {
       `search, ${name.padEnd(24)} p50 ${sorted[10]?.toFixed(1)} ms, p95 ${sorted[18]?.toFixed(1)} ms`,
     );
   }
-  const used = memory();
+  const used = memory(server);
   console.log(
     `  memory after it all: server ${used.server.toFixed(0)} MiB, PostgreSQL ${used.database.toFixed(0)} MiB (PSS)`,
   );
@@ -290,9 +247,9 @@ async function benchPings(): Promise<void> {
     );
   await Bun.sleep(2 * interval * 1000);
   hits.clear();
-  const cpu = cpuOfAll();
+  const cpu = cpuOfAll(server);
   await Bun.sleep(watchedSeconds * 1000);
-  const share = (cpuOfAll() - cpu) / watchedSeconds;
+  const share = (cpuOfAll(server) - cpu) / watchedSeconds;
   // The plan is not known here: each service's earliest phase stands for it.
   const lateness = [...hits.values()].flatMap((times) => {
     const [first = 0] = times;

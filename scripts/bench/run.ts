@@ -2,7 +2,7 @@
 import { cpus } from "node:os";
 import { join } from "node:path";
 
-const benchmarks = ["copy", "archives", "progress", "accounts", "logger"];
+const benchmarks = ["copy", "archives", "progress", "accounts", "logger", "messenger"];
 
 console.log(
   `${cpus().length} × ${cpus()[0]?.model ?? "unknown processor"}, Bun ${Bun.version}; medians of 5 pairs\n`,

@@ -75,7 +75,8 @@ export const newMessage = z
     const issue = (field: string, message: string) =>
       context.addIssue({ code: "custom", path: [field], message });
     if (message_type === "text") {
-      if ([...content].length > 10_000) issue("content", "не длиннее 10000 символов");
+      if (content.length > 10_000 && [...content].length > 10_000)
+        issue("content", "не длиннее 10000 символов");
       else if (content.trim() === "") issue("content", "не может быть пустым");
       else if (!isStorable(content)) issue("content", bad);
       return;

@@ -11,6 +11,7 @@ import {
   text,
   timestamp,
   unique,
+  uniqueIndex,
   uuid,
 } from "drizzle-orm/pg-core";
 import { bytes } from "../../platform/database/schema.ts";
@@ -66,12 +67,13 @@ export const messages = messengerSchema.table(
     sessionId: uuid("session_id"),
   },
   (table) => [
-    unique("messages_client_id").on(table.sender, table.clientId),
+    uniqueIndex("messages_client_id").on(table.sender, table.clientId).where(sql`client_id is not null`),
     index("messages_conversation").on(table.conversationId, table.at),
     index("messages_unread")
       .on(table.receiver, table.sender)
       .where(sql`read_at is null and deleted_at is null`),
-    index("messages_at").on(table.at),
+    // Rows lie in the order of their times: a few bytes for every hundred pages are enough to find a day.
+    index("messages_at").using("brin", table.at),
   ],
 );
 
@@ -110,10 +112,7 @@ export const deliveries = messengerSchema.table(
     /** What the message itself does not tell: who deleted it, how many were read. */
     details: jsonb("details").$type<Record<string, unknown>>(),
   },
-  (table) => [
-    primaryKey({ columns: [table.accountId, table.seq] }),
-    index("deliveries_message").on(table.messageId, table.accountId),
-  ],
+  (table) => [primaryKey({ columns: [table.accountId, table.seq] })],
 );
 
 /** Servers that are alive. */

@@ -50,8 +50,7 @@ CREATE TABLE "messenger"."messages" (
 	"read_at" timestamp with time zone,
 	"deleted_at" timestamp with time zone,
 	"client_id" text,
-	"session_id" uuid,
-	CONSTRAINT "messages_client_id" UNIQUE("sender_id","client_id")
+	"session_id" uuid
 );
 --> statement-breakpoint
 CREATE TABLE "messenger"."presence" (
@@ -72,10 +71,10 @@ ALTER TABLE "messenger"."messages" ADD CONSTRAINT "messages_conversation_id_conv
 ALTER TABLE "messenger"."presence" ADD CONSTRAINT "presence_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "identity"."accounts"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "messenger"."presence" ADD CONSTRAINT "presence_instance_id_instances_id_fk" FOREIGN KEY ("instance_id") REFERENCES "messenger"."instances"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 CREATE INDEX "conversations_second" ON "messenger"."conversations" USING btree ("second_id");--> statement-breakpoint
-CREATE INDEX "deliveries_message" ON "messenger"."deliveries" USING btree ("message_id","account_id");--> statement-breakpoint
+CREATE UNIQUE INDEX "messages_client_id" ON "messenger"."messages" USING btree ("sender_id","client_id") WHERE client_id is not null;--> statement-breakpoint
 CREATE INDEX "messages_conversation" ON "messenger"."messages" USING btree ("conversation_id","at");--> statement-breakpoint
 CREATE INDEX "messages_unread" ON "messenger"."messages" USING btree ("receiver_id","sender_id") WHERE read_at is null and deleted_at is null;--> statement-breakpoint
-CREATE INDEX "messages_at" ON "messenger"."messages" USING btree ("at");--> statement-breakpoint
+CREATE INDEX "messages_at" ON "messenger"."messages" USING brin ("at");--> statement-breakpoint
 CREATE INDEX "audit_account" ON "identity"."audit" USING btree ("account_id","id");--> statement-breakpoint
 CREATE INDEX "jobs_newest" ON "platform"."jobs" USING btree ("kind","created_at");--> statement-breakpoint
 CREATE INDEX "ping_events_service" ON "logger"."ping_events" USING btree ("service_id","at");

@@ -44,7 +44,7 @@ export async function listMessages(
         m.read_at is not null as is_read
       from messenger.messages m join identity.accounts s on s.id = m.sender_id join identity.accounts r on r.id = m.receiver_id
       where m.deleted_at is null ${conditions}
-      order by m.at ${order === "asc" ? sql`asc` : sql`desc`} limit ${size} offset ${skip}`,
+      order by m.id ${order === "asc" ? sql`asc` : sql`desc`} limit ${size} offset ${skip}`,
     sql`select count(*)::int as total from messenger.messages m where m.deleted_at is null ${conditions}`,
   ]);
   const messages = rows.map((row) => ({

@@ -1,5 +1,5 @@
 /**
- * Storing messages, many in one transaction. The members' inboxes are locked first, in the order of their ids; whoever holds them gives out message ids, times and
+ * Storing messages, many in one statement. The members' inboxes are locked first, in the order of their ids; whoever holds them gives out message ids, times and
  * numbers. So what an account is told is numbered without a gap, in the order of commits, and times never repeat or go back.
  */
 import type { Sql } from "postgres";
@@ -47,45 +47,51 @@ export async function storeMessages(
   members: Members,
   drafts: readonly Draft[],
 ): Promise<(Stored | Failure)[]> {
-  const results: (Stored | Failure)[] = drafts.map(() => failure("MSG_002"));
   await members.ensure(drafts.map(({ sender, receiver }) => pairOf(sender, receiver)));
   const placed = drafts.flatMap((draft, index): Placed[] => {
     const conversation = members.conversationOf(pairOf(draft.sender, draft.receiver));
     return conversation === null ? [] : [{ ...draft, conversation, index }];
   });
-  if (placed.length === 0) return results;
-  await sql.begin(async (tx) => {
-    const { active, base } = await lockInboxes(tx, placed);
-    const sendable = placed.filter(({ receiver }) => active.has(receiver));
-    if (sendable.length === 0) return;
-    const stored = await insert(tx, sendable, base);
-    for (const draft of sendable) {
-      const result = stored.get(draft.index) ?? (await existing(tx, draft));
-      if (result) results[draft.index] = result;
-    }
-  });
-  return results;
+  const hasImages = placed.some((draft) => imageOf(draft) !== null);
+  const stored = hasImages
+    ? await sql.begin((tx) => insertWithImages(tx, placed))
+    : placed.length > 0
+      ? await insert(sql, placed)
+      : new Map<number, Stored>();
+  return await Promise.all(
+    drafts.map(async (draft, index) => {
+      const result = stored.get(index) ?? (draft.clientId === null ? null : await existing(sql, draft));
+      return result ?? failure("MSG_002");
+    }),
+  );
 }
 
-/** Locks the inboxes of all members; answers whose accounts are active, and the first microsecond that is free for all of them. */
-async function lockInboxes(tx: Queries, placed: readonly Placed[]) {
-  const ids = [...new Set(placed.flatMap(({ sender, receiver }) => [sender, receiver]))];
-  const rows = await tx`select i.account_id, (extract(epoch from i.last_at) * 1000000)::float8 as last
-    from messenger.inboxes i join identity.accounts a on a.id = i.account_id
-    where i.account_id = any(${numberArray(ids)}::text::int[]) and a.is_active order by i.account_id for update of i`;
-  const [clock] = await tx`select (extract(epoch from clock_timestamp()) * 1000000)::float8 as now`;
-  const last = rows.reduce((latest, row) => Math.max(latest, Number(row.last)), 0);
-  return {
-    active: new Set(rows.map((row) => Number(row.account_id))),
-    base: Math.max(last + 1, Math.floor(Number(clock?.now))),
-  };
+async function insertWithImages(tx: Queries, drafts: readonly Placed[]): Promise<Map<number, Stored>> {
+  const stored = await insert(tx, drafts);
+  for (const draft of drafts) {
+    const image = imageOf(draft)?.image;
+    const id = stored.get(draft.index)?.message.id;
+    if (image && id !== undefined)
+      await tx`insert into messenger.images (message_id, media_type, prefix, bytes)
+        values (${id}, ${image.mediaType}, ${image.prefix}, ${image.bytes})`;
+  }
+  return stored;
 }
 
-/** Inserts what is new, with its deliveries. By the draft's place in the batch; what was there already is missing. */
-async function insert(tx: Queries, drafts: readonly Placed[], base: number): Promise<Map<number, Stored>> {
+/**
+ * Inserts what is new, with its deliveries, in one statement. By the draft's place in the batch; what was there already, and what is for an account that is not active, is
+ * missing. Everything that is given out hangs on `base`, and so comes after the locks.
+ */
+async function insert(sql: Queries, drafts: readonly Placed[]): Promise<Map<number, Stored>> {
   const numbers = (of: (draft: Placed) => number | null) => numberArray(drafts.map(of));
   const texts = (of: (draft: Placed) => string | null) => textArray(drafts.map(of));
-  const rows = await tx`with given as (
+  const accounts = [...new Set(drafts.flatMap(({ sender, receiver }) => [sender, receiver]))];
+  const rows = await sql`with locked as materialized (
+      select i.account_id, i.last_at from messenger.inboxes i join identity.accounts a on a.id = i.account_id
+      where i.account_id = any(${numberArray(accounts)}::text::int[]) and a.is_active order by i.account_id for update of i),
+    base as materialized (
+      select greatest(clock_timestamp(), max(last_at) + interval '1 microsecond') as at from locked),
+    given as (
       select * from unnest(
         ${numbers(({ conversation }) => conversation)}::text::bigint[], ${numbers(({ sender }) => sender)}::text::int[],
         ${numbers(({ receiver }) => receiver)}::text::int[], ${texts((draft) => (imageOf(draft) ? "image" : "text"))}::text::text[],
@@ -97,40 +103,32 @@ async function insert(tx: Queries, drafts: readonly Placed[], base: number): Pro
     stored as (
       insert into messenger.messages (conversation_id, sender_id, receiver_id, type, content, file_name, file_size, at, client_id, session_id)
       select conversation, sender, receiver, type, content, file_name, file_size,
-        'epoch'::timestamptz + (${base}::float8 + place - 1) * interval '1 microsecond', client_id, session_id
-      from given order by place on conflict (sender_id, client_id) do nothing returning id, sender_id, receiver_id, at),
+        base.at + (place - 1) * interval '1 microsecond', client_id, session_id
+      from given cross join base where receiver in (select account_id from locked)
+      order by place on conflict (sender_id, client_id) where client_id is not null do nothing
+      returning id, sender_id, receiver_id, at),
     told as (
       select receiver_id as account_id, id from stored
       union all select sender_id, id from stored where sender_id <> receiver_id),
     numbered as (
       update messenger.inboxes i set last_seq = i.last_seq + t.count,
-        last_at = 'epoch'::timestamptz + ${base + drafts.length}::float8 * interval '1 microsecond'
-      from (select account_id, count(*) from told group by 1) t where i.account_id = t.account_id
+        last_at = base.at + ${drafts.length}::int * interval '1 microsecond'
+      from (select account_id, count(*) from told group by 1) t cross join base where i.account_id = t.account_id
       returning i.account_id, i.last_seq - t.count as before),
     delivered as (
       insert into messenger.deliveries (account_id, seq, kind, message_id)
       select account_id, before + row_number() over (partition by account_id order by id), 1, id
       from told join numbered using (account_id) returning account_id, seq, message_id)
-    select account_id, seq::float8 as seq, message_id::float8 as id,
-      (extract(epoch from at) * 1000000)::float8 - ${base}::float8 as place
-    from delivered join stored on id = message_id`;
+    select account_id, seq::float8 as seq, message_id::float8 as id, (extract(epoch from stored.at) * 1000000)::float8 as at,
+      (extract(epoch from stored.at - base.at) * 1000000)::float8 as place
+    from delivered join stored on id = message_id cross join base`;
   const stored = new Map<number, Stored>();
-  for (const { account_id, seq, id, place } of rows) {
+  for (const { account_id, seq, id, at, place } of rows) {
     const draft = drafts[Math.round(Number(place))];
     if (!draft) throw new Error("a message was stored that nobody sent");
-    const known = stored.get(draft.index) ?? {
-      message: rowOf(draft, Number(id), base + Number(place)),
-      told: [],
-    };
+    const known = stored.get(draft.index) ?? { message: rowOf(draft, Number(id), Number(at)), told: [] };
     known.told.push({ accountId: Number(account_id), seq: Number(seq) });
     stored.set(draft.index, known);
-  }
-  for (const draft of drafts) {
-    const image = imageOf(draft)?.image;
-    const id = stored.get(draft.index)?.message.id;
-    if (image && id !== undefined)
-      await tx`insert into messenger.images (message_id, media_type, prefix, bytes)
-        values (${id}, ${image.mediaType}, ${image.prefix}, ${image.bytes})`;
   }
   return stored;
 }
@@ -152,8 +150,8 @@ const rowOf = (draft: Placed, id: number, at: number): MessageRow => {
 };
 
 /** The message that the sender sent before under the same name. */
-async function existing(tx: Queries, { sender, clientId }: Draft): Promise<Stored | null> {
-  const [message] = await tx<MessageRow[]>`select ${messageColumns(tx)} from messenger.messages m
+async function existing(sql: Queries, { sender, clientId }: Draft): Promise<Stored | null> {
+  const [message] = await sql<MessageRow[]>`select ${messageColumns(sql)} from messenger.messages m
     where sender_id = ${sender} and client_id = ${clientId}`;
   return message ? { message, told: [] } : null;
 }
