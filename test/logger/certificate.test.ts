@@ -1,6 +1,7 @@
 /** The end of a certificate is told 14, 7 and 1 days before it, each once for a certificate. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { OpenedDatabase } from "../../src/platform/database/open.ts";
+import { NotifyTransport } from "../../src/platform/realtime/notify-transport.ts";
 import { Topics } from "../../src/platform/realtime/topics.ts";
 import { createLog } from "../../src/platform/telemetry/log.ts";
 import { IngestQueue } from "../../src/services/logger/ingest/queue.ts";
@@ -67,7 +68,7 @@ describe("over the life of a certificate", () => {
   beforeAll(async () => {
     database = await openCopy();
     const { sql, orm } = database;
-    projects = new Projects(orm, sql, new Topics(sql, log));
+    projects = new Projects(orm, sql, new Topics(new NotifyTransport(sql), log));
     await projects.start(() => {});
     const queue = new IngestQueue({
       sql,

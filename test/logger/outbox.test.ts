@@ -35,9 +35,13 @@ async function start(dataDirectory: string): Promise<string> {
   return running.url;
 }
 
-async function kill(): Promise<void> {
+/** Kills the server and waits until PostgreSQL, which lives on, has noticed: no statement of the dead one runs any more. */
+async function kill(database: Bun.SQL): Promise<void> {
   running?.kill("SIGKILL");
   await running?.exited;
+  const others = () =>
+    database`select 1 from pg_stat_activity where usename = 'quintet' and application_name = 'postgres.js'`;
+  await until(async () => (await others()).length === 0);
 }
 
 /** Fields of a project that tells everything, without pause, to `recipients`. */
@@ -79,16 +83,16 @@ test("killed while it tells, every acknowledged log is told, and again only what
     };
     const sending = client();
     await until(() => api.messages.length > before + answers);
-    await kill();
+    await kill(database);
     api.beforeAnswer = async () => {};
     isOver = true;
     await sending;
     for (const { recipient, text } of await database`
         select recipient, substring(notice->>'title' from 'alert.*') as text from logger.outbox`)
       survived.set(`${recipient} ${text}`, (survived.get(`${recipient} ${text}`) ?? 0) + 1);
-    url = await start(data);
     // The claims of the dead server would end after a minute.
     await database`update logger.outbox set claimed_until = null`;
+    url = await start(data);
   }
   await untilEmpty(database);
   await database.close();
@@ -123,7 +127,7 @@ test("the pause that Telegram asked for outlives the server", async () => {
       (await database`select 1 from logger.outbox where next_attempt_at > now() + interval '50 minutes'`)
         .length === 1,
   );
-  await kill();
+  await kill(database);
   url = await start(data);
   await sendLog(url, other, { message: "second" });
   await until(() => timesTold("2", "second") === 1);
