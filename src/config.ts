@@ -1,6 +1,7 @@
 /** Every setting, with its default and its one line of help. The only reader of the environment. */
 import { resolve } from "node:path";
 import { z } from "zod";
+import { parseCidrs } from "./platform/http/address.ts";
 import { StartupError } from "./platform/telemetry/startup-error.ts";
 
 const list = (separator: string) =>
@@ -10,6 +11,18 @@ const list = (separator: string) =>
       .map((part) => part.trim())
       .filter((part) => part !== ""),
   );
+
+/** Networks; what is none is told by its name. */
+const networks = z
+  .string()
+  .default("")
+  .superRefine((text, context) => {
+    try {
+      parseCidrs(text);
+    } catch (error) {
+      context.addIssue({ code: "custom", message: error instanceof Error ? error.message : "not valid" });
+    }
+  });
 
 const settings = {
   HOST: z.string().min(1).default("0.0.0.0").describe("Address to listen on"),
@@ -40,10 +53,7 @@ const settings = {
     .enum(["trace", "debug", "info", "warn", "error", "silent"])
     .default("info")
     .describe("Least severe level that is logged"),
-  TRUSTED_PROXIES: z
-    .string()
-    .default("")
-    .describe("Proxies whose X-Forwarded-For counts (CIDR list, comma-separated)"),
+  TRUSTED_PROXIES: networks.describe("Proxies whose X-Forwarded-For counts (CIDR list, comma-separated)"),
   CORS_ORIGINS: list(",")
     .default([])
     .describe("Web origins that may call the API (comma-separated); none by default"),
@@ -107,8 +117,8 @@ const settings = {
     .min(0)
     .default(10 * 1024 * 1024)
     .describe("Largest archive that is mailed, in bytes; a larger one is told by its path"),
-  ADMIN_IP: list(",")
-    .default([])
+  ADMIN_IP: networks
+    .transform((text) => text.split(/[\s,]+/).filter((part) => part !== ""))
     .describe("Administrators' addresses (comma-separated): never blocked, always on the Logger's whitelist"),
   LOGGER_RETENTION_DAYS: z.coerce
     .number()
@@ -117,11 +127,8 @@ const settings = {
     .max(36_500)
     .default(0)
     .describe("Days that logs are kept at most; 0: for ever. Projects may keep theirs for a shorter time"),
-  PING_ALLOW: z
-    .string()
-    .default("")
-    .describe("Networks that may be watched although they are denied by default"),
-  PING_DENY: z.string().default("").describe("Networks that may not be watched (CIDR list)"),
+  PING_ALLOW: networks.describe("Networks that may be watched although they are denied by default"),
+  PING_DENY: networks.describe("Networks that may not be watched (CIDR list)"),
   BOT_API_KEY: z.string().min(1).optional().describe("Token of the Telegram bot"),
   BOT_URL: z.url().optional().describe("Public link to the Telegram bot"),
   TELEGRAM_API_ROOT: z

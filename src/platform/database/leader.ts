@@ -10,7 +10,8 @@ export class Leader {
   private connection: ReservedSql | null = null;
   private stopLeading: (() => void | Promise<void>) | null = null;
   private timer: Timer | null = null;
-  private isTrying = false;
+  private trying: Promise<void> | null = null;
+  private isStopped = false;
 
   /** `lock`: any number, the same on every instance. `lead` is called when this one begins to lead; what it answers, when it ends. */
   constructor(sql: Sql, lock: number, lead: () => () => void | Promise<void>) {
@@ -25,26 +26,31 @@ export class Leader {
   }
 
   start(): void {
-    this.timer = setInterval(() => void this.tend(), retryMilliseconds);
-    void this.tend();
+    this.timer = setInterval(() => this.try(), retryMilliseconds);
+    this.try();
   }
 
   async stop(): Promise<void> {
+    this.isStopped = true;
     if (this.timer) clearInterval(this.timer);
+    await this.trying;
     await this.resign();
+  }
+
+  private try(): void {
+    this.trying ??= this.tend().finally(() => {
+      this.trying = null;
+    });
   }
 
   /** Tries to get the lock, or makes sure that it is still held. */
   private async tend(): Promise<void> {
-    if (this.isTrying) return;
-    this.isTrying = true;
+    if (this.isStopped) return;
     try {
       if (this.connection) await this.connection`select 1`;
       else await this.candidate();
     } catch {
       await this.resign();
-    } finally {
-      this.isTrying = false;
     }
   }
 

@@ -8,7 +8,9 @@ import type { Log } from "../../platform/telemetry/log.ts";
 import { reasonOf } from "../../platform/telemetry/startup-error.ts";
 
 const dayMilliseconds = 86_400_000;
-const daysAhead = 4;
+const daysAhead = 3;
+/** Days without a server that are made up for: whoever kept logs meanwhile sends them late. */
+const mostDaysBehind = 400;
 /** Any number: who holds this advisory lock changes partitions. */
 const partitionLock = 5_111_900_822;
 
@@ -34,13 +36,13 @@ export class Partitions {
 
   /** Makes what is missing up to a few days ahead. Safe at any time, by any number of instances. */
   async ensure(): Promise<void> {
-    const { sql, now } = this.options;
-    const days = Array.from({ length: daysAhead + 1 }, (_, index) => now() + (index - 1) * dayMilliseconds);
+    const { sql } = this.options;
     const present = new Set(await this.names());
+    const days = this.daysFrom(present);
     if (present.size > 0 && days.every((day) => present.has(nameOf(dayOf(day))))) return;
     await sql.begin(async (tx) => {
       await tx`select pg_advisory_xact_lock(${partitionLock})`;
-      const first = await this.firstDay(tx, dayOf(days[0] ?? now()));
+      const first = await this.firstDay(tx, dayOf(days[0] ?? this.options.now()));
       for (const time of days) if (dayOf(time) >= first) await makeDay(tx, time);
     });
   }
@@ -62,6 +64,22 @@ export class Partitions {
   oldest(): number {
     const { retentionDays, now } = this.options;
     return retentionDays === 0 ? Number.NEGATIVE_INFINITY : now() - retentionDays * dayMilliseconds;
+  }
+
+  /** Days that need a partition: from the last one that has it, or yesterday, to a few ahead. */
+  private daysFrom(present: ReadonlySet<string>): number[] {
+    const yesterday = this.options.now() - dayMilliseconds;
+    const [newest] = [...present]
+      .flatMap((name) => dayOfName(name) ?? [])
+      .toSorted()
+      .reverse();
+    const last = newest === undefined ? yesterday : Date.parse(newest);
+    const earliest = Math.max(this.oldest(), yesterday - mostDaysBehind * dayMilliseconds);
+    const from = Math.max(Math.min(last, yesterday), earliest);
+    const to = this.options.now() + daysAhead * dayMilliseconds;
+    const days: number[] = [];
+    for (let time = from; dayOf(time) <= dayOf(to); time += dayMilliseconds) days.push(time);
+    return days;
   }
 
   private isBeyondRetention(day: string): boolean {

@@ -1,6 +1,7 @@
 /**
- * Delivers what the outbox holds. Rows are claimed for a minute by one instance; those of one recipient go together, at most one message a second. What
- * cannot be delivered is tried again with growing pauses for a day. Delivery runs beside everything else and delays nothing.
+ * Delivers what the outbox holds. Rows are claimed for a minute by one instance, for no more recipients than are told at once; those of one recipient go together, at most one
+ * message a second. What cannot be delivered is tried again with growing pauses for a day. Delivery runs beside everything else and delays nothing; a slow
+ * recipient holds up nobody but himself.
  */
 import type { Sql } from "postgres";
 import type { Topics } from "../../../platform/realtime/topics.ts";
@@ -38,7 +39,7 @@ interface Claimed {
 
 const topic = "logger-outbox";
 const pollMilliseconds = 1_000;
-const claimedAtOnce = 200;
+const rowsAtOnce = 200;
 const recipientMilliseconds = 1_000;
 const mostAtOnce = 20;
 const longestPause = 3_600;
@@ -48,6 +49,8 @@ export class Outbox {
   private readonly options: OutboxOptions;
   /** Recipients that were told within the last second, and until when they are left alone. */
   private readonly resting = new Map<string, number>();
+  /** Recipients that are being told. */
+  private readonly busy = new Map<string, Promise<void>>();
   private timer: Timer | null = null;
   private running: Promise<void> | null = null;
   private isWanted = false;
@@ -66,60 +69,80 @@ export class Outbox {
     this.isStopped = true;
     if (this.timer) clearInterval(this.timer);
     await this.running;
+    await Promise.all(this.busy.values());
   }
 
   /** Says that something was put into the outbox. */
   wake(): void {
     this.isWanted = true;
     if (this.isStopped) return;
-    this.running ??= this.run().finally(() => {
-      this.running = null;
-    });
+    this.running ??= this.run();
   }
 
   private async run(): Promise<void> {
-    while (this.isWanted && !this.isStopped) {
+    while (this.isWanted && !this.isStopped && this.busy.size < mostAtOnce) {
       this.isWanted = false;
       try {
         const rows = await this.claim();
-        const groups = [
-          ...Map.groupBy(rows, ({ channel, recipient, project_id }) =>
-            keyOf(channel, recipient, project_id),
-          ).values(),
-        ];
-        for (let at = 0; at < groups.length; at += mostAtOnce)
-          await Promise.all(groups.slice(at, at + mostAtOnce).map((group) => this.deliver(group)));
-        if (rows.length === claimedAtOnce) this.isWanted = true;
+        const groups = Map.groupBy(rows, ({ channel, recipient, project_id }) =>
+          keyOf(channel, recipient, project_id),
+        );
+        for (const [key, group] of groups) this.busy.set(key, this.tell(key, group));
+        if (rows.length > 0) this.isWanted = true;
       } catch (error) {
         this.options.log.warn({ reason: reasonOf(error) }, "alerts could not be looked for");
       }
+    }
+    // In the same turn as the last look: whatever is wanted after it begins anew.
+    this.running = null;
+  }
+
+  private async tell(key: string, rows: Claimed[]): Promise<void> {
+    try {
+      await this.deliver(key, rows);
+    } catch (error) {
+      // The claim ends by itself, and the rows are told again.
+      this.options.log.warn({ reason: reasonOf(error) }, "what became of an alert could not be kept");
+    } finally {
+      this.busy.delete(key);
+      this.wake();
     }
   }
 
   private async claim(): Promise<Claimed[]> {
     const now = performance.now();
     for (const [key, until] of this.resting) if (until <= now) this.resting.delete(key);
-    const resting = [...this.resting.keys()];
-    return await this.options.sql<Claimed[]>`update logger.outbox o
-      set claimed_until = now() + interval '1 minute', attempts = attempts + 1
+    const left = [...this.resting.keys(), ...this.busy.keys()];
+    return await this.options.sql<Claimed[]>`with due as (
+        select id, channel || '|' || recipient || case when channel = 'webhook' then '|' || project_id else '' end as key
+        from logger.outbox where next_attempt_at <= now() and (claimed_until is null or claimed_until < now())),
+      chosen as (
+        select key from due where key <> all(${left}) group by key order by min(id) limit ${mostAtOnce - this.busy.size})
+      update logger.outbox o set claimed_until = now() + interval '1 minute', attempts = attempts + 1
       where id in (select id from logger.outbox
-        where next_attempt_at <= now() and (claimed_until is null or claimed_until < now())
-          and channel || '|' || recipient || case when channel = 'webhook' then '|' || project_id else '' end <> all(${resting})
-        order by id limit ${claimedAtOnce} for update skip locked)
+        where id in (select id from due where key in (select key from chosen))
+          and next_attempt_at <= now() and (claimed_until is null or claimed_until < now())
+        order by id limit ${rowsAtOnce} for update skip locked)
       returning id, project_id, channel, recipient, notice, attempts, extract(epoch from now() - created_at)::int as age`;
   }
 
-  private async deliver(rows: Claimed[]): Promise<void> {
+  private async deliver(key: string, rows: Claimed[]): Promise<void> {
     const [first] = rows;
     if (!first) return;
     const { channel, recipient, project_id: projectId } = first;
-    this.resting.set(keyOf(channel, recipient, projectId), performance.now() + recipientMilliseconds);
+    this.rest(key, recipientMilliseconds);
     const notices = rows.toSorted((a, b) => Number(a.id) - Number(b.id)).map(({ notice }) => notice);
     const send = this.options.senders[channel];
     const delivery: Delivery = send
       ? await send(recipient, notices, projectId)
       : { kind: "refused", reason: `${channel} не настроен` };
+    // Whoever said how long to wait waits for that long whatever else there is.
+    if (delivery.kind === "retry" && delivery.afterSeconds) this.rest(key, delivery.afterSeconds * 1_000);
     await this.settle(rows, delivery);
+  }
+
+  private rest(key: string, milliseconds: number): void {
+    this.resting.set(key, performance.now() + milliseconds);
   }
 
   private async settle(rows: Claimed[], delivery: Delivery): Promise<void> {

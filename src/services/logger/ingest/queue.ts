@@ -41,10 +41,14 @@ const blockSize = 1_000;
 
 /** Faults of a row, such as metadata nested too deeply (54001); all else is a connection, a full disk, a shutdown. */
 const dataErrorClass = /^(22|23502|23514|54)/;
-const noPartition = "23514";
 
 const codeOf = (error: unknown): string =>
   error instanceof Error && "code" in error ? String(error.code) : "";
+
+/** A day without a partition is told with the code of a check, but without the name of one. */
+const isWithoutPartition = (error: unknown): boolean =>
+  codeOf(error) === "23514" &&
+  !(error instanceof Error && "constraint_name" in error && error.constraint_name);
 
 const poison = () => invalid("Лог содержит недопустимые символы");
 
@@ -121,10 +125,11 @@ export class IngestQueue {
       this.options.onStored(stored);
     } catch (error) {
       const code = codeOf(error);
-      if (code === noPartition && !isSecondTry) {
+      const hasNoPartition = isWithoutPartition(error);
+      if (hasNoPartition && !isSecondTry) {
         await this.options.makePartitions().catch(() => {});
         await this.storeBatch(batch, true);
-      } else if (!dataErrorClass.test(code)) this.refuse(batch, error);
+      } else if (hasNoPartition || !dataErrorClass.test(code)) this.refuse(batch, error);
       else if (batch.length === 1) batch[0]?.settle(poison());
       else {
         const middle = batch.length >> 1;

@@ -14,6 +14,7 @@ export interface Judgement {
   status: PingStatus;
   failures: number;
   isDown: boolean;
+  certificateExpiresAt: Date | null;
   certificateAnnounced: number | null;
   /** What changed so that somebody should hear of it. */
   news: ("down" | "up" | "certificate")[];
@@ -37,18 +38,32 @@ export function judge(
   isOurNetwork: boolean,
   now: number,
 ): Judgement {
-  const isSameCertificate = before.certificateExpiresAt?.getTime() === result.certificateExpiresAt?.getTime();
-  const known = isSameCertificate ? before.certificateAnnounced : null;
-  const due = announcedFor(result.certificateExpiresAt, now);
-  const isCertificateNews = due !== null && (known === null || due < known);
-  const certificate = {
-    certificateAnnounced: isCertificateNews ? due : known,
-    news: isCertificateNews ? (["certificate"] as const) : [],
-  };
+  const { certificateExpiresAt: had, certificateAnnounced: announced, isDown: wasDown } = before;
   if (isOurNetwork)
-    return { ...certificate, status: "unknown", failures: before.failures, isDown: before.isDown, news: [] };
+    return {
+      status: "unknown",
+      failures: before.failures,
+      isDown: wasDown,
+      certificateExpiresAt: had,
+      certificateAnnounced: announced,
+      news: [],
+    };
+  // A check that came to no certificate says nothing about it.
+  const certificateExpiresAt = result.certificateExpiresAt ?? had;
+  const known = certificateExpiresAt?.getTime() === had?.getTime() ? announced : null;
+  const due = announcedFor(certificateExpiresAt, now);
+  const isCertificateNews = due !== null && (known === null || due < known);
   const failures = result.status === "down" ? before.failures + 1 : 0;
-  const isDown = result.status === "down" && (before.isDown || failures >= failuresToDown);
-  const change = isDown === before.isDown ? [] : [isDown ? ("down" as const) : ("up" as const)];
-  return { ...certificate, status: result.status, failures, isDown, news: [...change, ...certificate.news] };
+  const isDown = result.status === "down" && (wasDown || failures >= failuresToDown);
+  return {
+    status: result.status,
+    failures,
+    isDown,
+    certificateExpiresAt,
+    certificateAnnounced: isCertificateNews ? due : known,
+    news: [
+      ...(isDown === wasDown ? [] : [isDown ? ("down" as const) : ("up" as const)]),
+      ...(isCertificateNews ? (["certificate"] as const) : []),
+    ],
+  };
 }

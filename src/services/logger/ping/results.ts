@@ -82,9 +82,7 @@ export class PingResults {
     return new Promise((done) => {
       if (this.waiting.length >= mostWaiting) this.waiting.shift()?.done();
       this.waiting.push({ id, result, at: this.options.now(), done });
-      this.writing ??= this.write().finally(() => {
-        this.writing = null;
-      });
+      this.writing ??= this.write();
     });
   }
 
@@ -106,6 +104,8 @@ export class PingResults {
         await Bun.sleep(retryMilliseconds);
       }
     }
+    // In the same turn as the last look: whatever comes after it begins anew.
+    this.writing = null;
   }
 
   private async store(batch: readonly Found[]): Promise<void> {
@@ -123,12 +123,7 @@ export class PingResults {
         const service = services.get(found.id);
         if (!service) continue;
         const after = await this.storeOne(tx, service, found, events);
-        services.set(found.id, {
-          ...service,
-          ...after,
-          lastStatus: after.status,
-          certificateExpiresAt: found.result.certificateExpiresAt,
-        });
+        services.set(found.id, { ...service, ...after, lastStatus: after.status });
       }
       await announce(tx, events);
     });
@@ -144,11 +139,11 @@ export class PingResults {
   ): Promise<Judgement> {
     const { isAway, isNews } = this.network.see(service.url, result, at);
     const after = judge(service, result, isAway, at);
-    const { status, failures, isDown, certificateAnnounced } = after;
+    const { status, failures, isDown, certificateExpiresAt, certificateAnnounced } = after;
     const error = isAway ? "Похоже, недоступна собственная сеть" : result.error;
     await tx`update logger.ping_services set last_status = ${status}, last_checked_at = ${new Date(at)},
         last_response_time_ms = ${result.responseTimeMs}, last_error = ${error}, failures = ${failures},
-        is_down = ${isDown}, certificate_expires_at = ${result.certificateExpiresAt},
+        is_down = ${isDown}, certificate_expires_at = ${certificateExpiresAt},
         certificate_announced = ${certificateAnnounced}, claimed_until = null
       where id = ${service.id}`;
     await countResult(tx, service.id, status, result.responseTimeMs, at);
@@ -156,7 +151,10 @@ export class PingResults {
       await tx`insert into logger.ping_events (service_id, at, status, error)
         values (${service.id}, ${new Date(at)}, ${status}, ${error})`;
     const project = this.options.projects.byId(service.projectId);
-    if (project) events.push(...after.news.map((news) => eventOf(news, service, project, result, at)));
+    if (project)
+      events.push(
+        ...after.news.map((news) => eventOf(news, service, project, { ...result, certificateExpiresAt }, at)),
+      );
     const system = this.options.projects.known(systemUuid);
     if (isNews && system) events.push(networkEvent(system, at));
     return after;
