@@ -16,6 +16,8 @@ import { needs } from "./needs.ts";
 import { ask, logIn, register, statusOfMe } from "./support/accounts.ts";
 import { collectTree, followJob, waitForResult } from "./support/collector.ts";
 import { findLogs, makeProject, sendLog } from "./support/logger.ts";
+import { join as joinMessenger } from "./support/messenger.ts";
+import { runCollection } from "./support/newman.ts";
 import { runToEnd, type ServerProcess, startProcess } from "./support/process.ts";
 import { temporaryDirectory } from "./support/server.ts";
 
@@ -141,6 +143,20 @@ test("it takes logs in and finds them", async () => {
   expect(await find({ text: "опла" })).toHaveLength(1001);
   other.kill("SIGTERM");
   expect(await other.exited).toBe(0);
+});
+
+test("the Messenger's Postman collection runs green", async () => {
+  const data = join(directory, "messenger");
+  const messenger = await startProcess(data, { command: [program], cwd: directory });
+  try {
+    await joinMessenger(messenger.url, "first");
+    const { answers, failures } = await runCollection(messenger.url);
+    expect(failures).toEqual([]);
+    expect(Object.values(answers).every((code) => typeof code === "number" && code < 300)).toBe(true);
+  } finally {
+    messenger.kill("SIGTERM");
+    expect(await messenger.exited).toBe(0);
+  }
 });
 
 test("its documentation is inside", async () => {

@@ -14,6 +14,7 @@ import { detailEnvelope, type Envelope } from "./envelopes.ts";
 import { Failure, notFound, unprocessable } from "./failures.ts";
 import type { Requests } from "./requests.ts";
 import { problemsOf } from "./validation.ts";
+import { wrongMethod } from "./wrong-method.ts";
 
 const platformBodyLimit = 64 * 1024;
 
@@ -71,15 +72,20 @@ function failureOf(code: string | number, error: unknown): Failure {
   return databaseAway(error) ?? new Failure("unexpected", "Internal server error", { cause: error });
 }
 
-/** Methods that each path of `app` answers, by pattern. */
+/** Methods that each path of `app` answers. A path that stands for itself does not count as one that a parameter would match too. */
 function methodsOf(app: AnyElysia): (path: string) => string[] {
-  const routes = app.routes.map(({ method, path }) => ({
-    method,
-    expression: new RegExp(`^${path.replace(/:\w+/g, "[^/]+").replace(/\*/g, ".*")}/?$`),
-  }));
-  return (path) => [
-    ...new Set(routes.filter(({ expression }) => expression.test(path)).map(({ method }) => method)),
-  ];
+  const routes = app.routes
+    .filter(({ path, handler }) => handler !== wrongMethod && !path.includes("*"))
+    .map(({ method, path }) => {
+      const plain = path.replace(/\/$/, "");
+      return { method, plain, expression: new RegExp(`^${plain.replace(/:\w+/g, "[^/]+")}$`) };
+    });
+  return (path) => {
+    const asked = path.replace(/\/$/, "");
+    const fitting = routes.filter(({ expression }) => expression.test(asked));
+    const exact = fitting.filter(({ plain }) => plain === asked);
+    return [...new Set((exact.length > 0 ? exact : fitting).map(({ method }) => method))];
+  };
 }
 
 /** Renders a failure as the answer to a request. */
@@ -116,7 +122,8 @@ export function createApp(
     })
     .onError(({ code, error, request }) => {
       const { pathname } = new URL(request.url);
-      const failure = code === "NOT_FOUND" ? noSuchRoute(pathname) : failureOf(code, error);
+      const isWrongMethod = error instanceof Failure && error.kind === "methodNotAllowed";
+      const failure = code === "NOT_FOUND" || isWrongMethod ? noSuchRoute(pathname) : failureOf(code, error);
       const requestId = requests.of(request).id;
       if (failure.kind === "unexpected" || failure.kind === "unavailable")
         log.error({ err: rootCause(failure), requestId, path: pathname }, failure.message);

@@ -46,8 +46,11 @@ export class Logins {
    * A session for whoever knows the password. Fails with `unauthenticated` (code `AUTH_FAILED`): a wrong name, a wrong password and an account that
    * may not log in are told with the same words after the same time; with `tooMany` or `locked` after too many failures.
    */
-  async logIn(attempt: LoginAttempt): Promise<Login> {
-    const { address, username, password, lock } = attempt;
+  async logIn(given: LoginAttempt): Promise<Login> {
+    // Nobody is called so, and the database could not even be asked.
+    const username = given.username.replaceAll("\0", "\ufffd").toWellFormed();
+    const attempt = { ...given, username };
+    const { address, password, lock } = attempt;
     const key = { address, username, mode: lock };
     await this.options.locks.check(key);
     const row = await this.options.accounts.findRow(username);

@@ -5,7 +5,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { and, eq, gt, inArray, isNull, lt, ne, sql } from "drizzle-orm";
 import type { PostgresJsDatabase } from "drizzle-orm/postgres-js";
-import { type Failure, unauthenticated } from "../http/failures.ts";
+import { Failure, unauthenticated } from "../http/failures.ts";
 import type { Topics } from "../realtime/topics.ts";
 import type { Log } from "../telemetry/log.ts";
 import { reasonOf } from "../telemetry/startup-error.ts";
@@ -90,6 +90,7 @@ export async function endSessionsOf(tx: Orm, accountId: number, except: string |
 export class Sessions {
   private readonly options: SessionsOptions;
   private readonly known = new Map<string, Known>();
+  private readonly loading = new Map<string, Promise<Identity | Failure>>();
   private readonly watchers = new Map<string, Set<() => void>>();
   /** Counts what was forgotten, so that a load that was under way meanwhile is not kept. */
   private generation = 0;
@@ -133,7 +134,7 @@ export class Sessions {
     const { sid } = claims;
     if (sid === undefined) return badToken.invalid();
     const known = this.known.get(sid);
-    return known ? this.identityOf(sid, known, claims) : this.load(sid, claims);
+    return known ? this.identityOf(sid, known, claims) : this.loadOnce(sid, claims);
   }
 
   /** A fresh token for a session whose token is more than half spent (the Messenger's sliding renewal); null when it is not. */
@@ -256,6 +257,18 @@ export class Sessions {
   private identityOf(sessionId: string, known: Known, claims: Claims): Identity {
     this.noteSeen(known);
     return { account: known.account, sessionId, surface: known.surface, claims };
+  }
+
+  /** Whoever asks while a session is being read waits for that. */
+  private async loadOnce(sessionId: string, claims: Claims): Promise<Identity | Failure> {
+    const loading = this.loading.get(sessionId);
+    if (!loading) {
+      const load = this.load(sessionId, claims).finally(() => this.loading.delete(sessionId));
+      this.loading.set(sessionId, load);
+      return await load;
+    }
+    const found = await loading;
+    return found instanceof Failure ? found : { ...found, claims };
   }
 
   private async load(sessionId: string, claims: Claims): Promise<Identity | Failure> {

@@ -8,8 +8,16 @@ const storable = (text: string) => isStorable(text);
 const bad = "недопустимые символы";
 const largestId = 2_147_483_647;
 
-export const id = z.coerce.number().int().min(1).max(largestId);
-export const messageId = z.coerce.number().int().min(1).max(Number.MAX_SAFE_INTEGER);
+/** A whole number in a path or query: digits alone. */
+const whole = (least: number, most: number) =>
+  z
+    .string()
+    .regex(/^\d{1,15}$/, "ожидается целое число")
+    .transform(Number)
+    .pipe(z.number().min(least).max(most));
+
+const id = whole(1, largestId);
+const messageId = whole(1, Number.MAX_SAFE_INTEGER);
 
 const displayName = z.string().trim().min(1).max(100).refine(storable, bad);
 /** Its rules have a code of their own; this bounds what is read. */
@@ -34,7 +42,9 @@ export const profile = z.object({ display_name: displayName.nullish(), password:
 
 /** A yes or no in a query. */
 const flag = z
-  .enum(["true", "false", "1", "0", "yes", "no", "on", "off"])
+  .string()
+  .toLowerCase()
+  .pipe(z.enum(["true", "false", "1", "0", "yes", "no", "on", "off"]))
   .transform((text) => ["true", "1", "yes", "on"].includes(text));
 
 const time = z.string().transform((text, context) => {
@@ -45,8 +55,8 @@ const time = z.string().transform((text, context) => {
 
 const search = z.string().max(200).refine(storable, bad);
 const paging = (size: number) => ({
-  page: z.coerce.number().int().min(1).max(1_000_000).default(1),
-  size: z.coerce.number().int().min(1).max(100).default(size),
+  page: whole(1, 1_000_000).prefault("1"),
+  size: whole(1, 100).prefault(String(size)),
 });
 const sorting = (field: (typeof sortFields)[number], order: "asc" | "desc") => ({
   sort_by: z.enum(sortFields).default(field),
@@ -54,7 +64,7 @@ const sorting = (field: (typeof sortFields)[number], order: "asc" | "desc") => (
 });
 
 export const userList = z.object({
-  online_only: flag.default(false),
+  online_only: flag.prefault("false"),
   search: search.optional(),
   ...paging(50),
   ...sorting("id", "asc"),
@@ -68,7 +78,7 @@ export const newMessage = z
     content: z.string().min(1),
     message_type: z.enum(["text", "image"]),
     file_name: z.string().min(1).max(255).refine(storable, bad).nullish(),
-    file_size: z.int().min(0).nullish(),
+    file_size: z.int().min(0).max(largestId).nullish(),
     client_message_id: z.string().min(1).max(128).refine(storable, bad).nullish(),
   })
   .superRefine(({ message_type, content, file_name, file_size }, context) => {
@@ -90,7 +100,7 @@ export const messagePath = z.object({ message_id: messageId });
 const inline = z.enum(["inline", "url"]).default("inline").describe("`url`: images by their address alone");
 
 export const conversationQuery = z.object({
-  limit: z.coerce.number().int().min(1).max(500).default(100),
+  limit: whole(1, 500).prefault("100"),
   before: time.optional(),
   after: time.optional(),
   images: inline,
@@ -100,7 +110,7 @@ export const searchQuery = z.object({
   q: search.min(1),
   user_id: id.optional(),
   before: messageId.optional().describe("The last message of the page before"),
-  limit: z.coerce.number().int().min(1).max(100).default(50),
+  limit: whole(1, 100).prefault("50"),
 });
 
 export const conversationsQuery = z.object(paging(20));
@@ -108,12 +118,12 @@ export const conversationsQuery = z.object(paging(20));
 export const markRead = z.object({ sender_id: z.int().min(1).max(largestId) });
 
 export const imageQuery = z.object({
-  expires: z.coerce.number().int().optional(),
+  expires: whole(0, Number.MAX_SAFE_INTEGER).optional(),
   signature: z.string().max(100).optional(),
 });
 
 export const adminUsers = z.object({
-  include_inactive: flag.default(false),
+  include_inactive: flag.prefault("false"),
   search: search.optional(),
   ...paging(50),
   ...sorting("created_at", "desc"),
@@ -126,6 +136,7 @@ export const adminMessages = z.object({
   type: z.enum(["text", "image"]).optional(),
   ...dates,
   ...paging(50),
+  sort_by: z.enum(["id", "timestamp"]).default("timestamp"),
   sort_order: z.enum(["asc", "desc"]).default("desc"),
 });
 

@@ -86,6 +86,8 @@ export const images = messengerSchema.table("images", {
   /** What stood before the base64: `data:image/png;base64,`, or nothing. */
   prefix: text("prefix").notNull(),
   bytes: bytes("bytes").notNull(),
+  /** The base64 as it came, where it is not what the bytes make. */
+  encoded: text("encoded"),
 });
 
 /** One row an account: whoever holds it locked gives out its next numbers. */

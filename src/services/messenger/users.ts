@@ -1,9 +1,11 @@
 /** Lists of users. */
-import { and, asc, count, desc, eq, ilike, inArray, isNull, or, type SQL } from "drizzle-orm";
+import { and, asc, count, desc, eq, ilike, inArray, isNull, or, type SQL, sql } from "drizzle-orm";
 import type { PostgresJsDatabase } from "drizzle-orm/postgres-js";
 import { type Account, accountOf } from "../../platform/identity/account.ts";
 import { accounts } from "../../platform/identity/tables.ts";
 import type { Page } from "./paging.ts";
+
+const messageCount = sql`(select count(*) from messenger.messages m where m.sender_id = ${accounts.id} and m.deleted_at is null)`;
 
 const columns = {
   id: accounts.id,
@@ -13,6 +15,7 @@ const columns = {
   created_at: accounts.createdAt,
   last_seen: accounts.lastSeen,
   last_login: accounts.lastLogin,
+  message_count: messageCount,
 };
 
 /** What users may be sorted by. */

@@ -22,7 +22,8 @@ CREATE TABLE "messenger"."images" (
 	"message_id" bigint PRIMARY KEY NOT NULL,
 	"media_type" text NOT NULL,
 	"prefix" text NOT NULL,
-	"bytes" "bytea" NOT NULL
+	"bytes" "bytea" NOT NULL,
+	"encoded" text
 );
 --> statement-breakpoint
 CREATE TABLE "messenger"."inboxes" (

@@ -81,7 +81,10 @@ export class History {
       join lateral (select * from messenger.messages l where l.conversation_id = c.id and l.deleted_at is null
         order by l.at desc limit 1) m on true
       order by m.at desc limit ${size} offset ${skip}`;
-    return { rows, total: rows[0]?.total ?? 0 };
+    if (rows[0]) return { rows, total: rows[0].total };
+    const [all] = await sql`select count(*)::int as total from (${mine}) c where exists (
+      select from messenger.messages m where m.conversation_id = c.id and m.deleted_at is null)`;
+    return { rows, total: Number(all?.total ?? 0) };
   }
 
   /** A message of one's own conversations; null when there is none, or no longer. */

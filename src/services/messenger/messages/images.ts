@@ -8,6 +8,8 @@ export interface Image {
   /** What stood before the base64; empty when nothing did. */
   prefix: string;
   bytes: Buffer;
+  /** The base64 as it came, where it is not what the bytes make: with line breaks, or without padding. */
+  encoded: string | null;
 }
 
 const mostBytes = 5 * 1024 * 1024;
@@ -36,7 +38,8 @@ function bytesOf(base64: string): Buffer {
 /** The image of a message's `content`, known by its bytes and decoded once to the end. Fails with `MSG_004` or `VAL_001`. */
 export async function readImage(content: string): Promise<Image> {
   const prefix = dataUrl.exec(content)?.[0] ?? "";
-  const bytes = bytesOf(content.slice(prefix.length));
+  const base64 = content.slice(prefix.length);
+  const bytes = bytesOf(base64);
   if (bytes.length > mostBytes) throw failure("MSG_004");
   try {
     const image = new Bun.Image(bytes);
@@ -45,7 +48,7 @@ export async function readImage(content: string): Promise<Image> {
     if (mediaType === undefined) throw notAnImage();
     if (width * height > mostPixels) throw fieldFailure("content", "изображение больше 25 мегапикселей");
     await image.resize(1, 1).bytes();
-    return { mediaType, prefix, bytes };
+    return { mediaType, prefix, bytes, encoded: bytes.toString("base64") === base64 ? null : base64 };
   } catch (error) {
     if (error instanceof Error && error.name === "Failure") throw error;
     throw notAnImage();
@@ -55,14 +58,24 @@ export async function readImage(content: string): Promise<Image> {
 /** The `content` of an image's message, as it came. */
 export async function imageContent(sql: Sql, messageId: number): Promise<string> {
   const image = await findImage(sql, messageId);
-  return image ? image.prefix + image.bytes.toString("base64") : "";
+  return image ? contentOf(image) : "";
 }
 
+/** An image as the `content` of its message. */
+export const contentOf = ({ prefix, bytes, encoded }: Image): string =>
+  prefix + (encoded ?? bytes.toString("base64"));
+
+/** The image of a message that is not deleted. */
 export async function findImage(sql: Sql, messageId: number): Promise<Image | null> {
-  const [row] =
-    await sql`select media_type, prefix, bytes from messenger.images where message_id = ${messageId}`;
+  const [row] = await sql`select media_type, prefix, bytes, encoded from messenger.images
+    join messenger.messages m on m.id = message_id and m.deleted_at is null where message_id = ${messageId}`;
   return row
-    ? { mediaType: String(row.media_type), prefix: String(row.prefix), bytes: row.bytes as Buffer }
+    ? {
+        mediaType: String(row.media_type),
+        prefix: String(row.prefix),
+        bytes: row.bytes as Buffer,
+        encoded: row.encoded as string | null,
+      }
     : null;
 }
 

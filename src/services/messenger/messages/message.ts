@@ -44,6 +44,8 @@ export function microsOf(text: string): number | null {
   const parts = isoForm.exec(text.trim().replace(/ (\d\d:?\d\d)$/, "+$1"));
   if (!parts) return null;
   const [, day, minutes = "00:00", seconds = "00", fraction = "", zone = "Z"] = parts;
+  // A day that the calendar does not have is none.
+  if (!new Date(`${day}T00:00:00Z`).toJSON()?.startsWith(day ?? "")) return null;
   const whole = Date.parse(`${day}T${minutes}:${seconds}${zone.toUpperCase()}`);
   return Number.isNaN(whole) ? null : whole * 1000 + Number(fraction.padEnd(6, "0").slice(0, 6));
 }

@@ -4,7 +4,7 @@ import { type Delivery, messageDeleted, messagesRead, newMessage } from "../live
 import type { Hub } from "../live/hub.ts";
 import type { Relay } from "../live/relay.ts";
 import { deleteMessage, markRead } from "./changes.ts";
-import type { ImageLinks } from "./images.ts";
+import { contentOf, type ImageLinks } from "./images.ts";
 import type { Members } from "./members.ts";
 import type { MessageRow } from "./message.ts";
 import { SendQueue } from "./send-queue.ts";
@@ -54,7 +54,7 @@ export class Messages {
 
   private tellMessage({ message, told }: Stored, { sessionId, body }: Draft): void {
     if (told.length === 0) return;
-    const content = "text" in body ? body.text : body.image.prefix + body.image.bytes.toString("base64");
+    const content = "text" in body ? body.text : contentOf(body.image);
     const { sender_id, receiver_id } = message;
     const causedBy = (accountId: number) =>
       accountId === sender_id && sender_id !== receiver_id ? sessionId : null;

@@ -81,7 +81,9 @@ export class SendQueue {
         if (result === undefined || result instanceof Failure) pending.reject(result);
         else pending.resolve(result);
     } catch (error) {
-      for (const { reject } of batch) reject(error);
+      // One that the database refuses must not take the others with it.
+      if (batch.length > 1) for (const one of batch) await this.storeBatch([one]);
+      else for (const { reject } of batch) reject(error);
     }
   }
 }

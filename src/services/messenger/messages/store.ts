@@ -72,8 +72,8 @@ async function insertWithImages(tx: Queries, drafts: readonly Placed[]): Promise
     const image = imageOf(draft)?.image;
     const id = stored.get(draft.index)?.message.id;
     if (image && id !== undefined)
-      await tx`insert into messenger.images (message_id, media_type, prefix, bytes)
-        values (${id}, ${image.mediaType}, ${image.prefix}, ${image.bytes})`;
+      await tx`insert into messenger.images (message_id, media_type, prefix, bytes, encoded)
+        values (${id}, ${image.mediaType}, ${image.prefix}, ${image.bytes}, ${image.encoded})`;
   }
   return stored;
 }

@@ -1,11 +1,10 @@
 /** `GET /messages/:id/image`: an image as bytes, for whoever may see the message or holds a link to it. */
 import { createHash } from "node:crypto";
 import { Elysia } from "elysia";
-import { authenticate } from "../../../platform/identity/bearer.ts";
 import { failure } from "../envelope.ts";
 import { findImage, type Image } from "../messages/images.ts";
 import * as schemas from "../schemas.ts";
-import { guarded, type MessengerParts, tags } from "./parts.ts";
+import { guarded, identified, type MessengerParts, tags } from "./parts.ts";
 
 /** Nothing in an image is to be run, and what is shown once stays as it is. */
 const imageHeaders = {
@@ -22,14 +21,15 @@ function answer({ bytes, mediaType }: Image, known: string | null): Response {
   return new Response(new Uint8Array(bytes), { headers: { ...headers, "Content-Type": mediaType } });
 }
 
-export const imageRoutes = ({ sql, identity, history, links }: MessengerParts) =>
+export const imageRoutes = (parts: MessengerParts) =>
   new Elysia({ prefix: "/messages", tags }).get(
     "/:message_id/image",
-    async ({ params: { message_id: id }, query: { expires, signature }, request }) => {
+    async ({ params: { message_id: id }, query: { expires, signature }, request, set }) => {
+      const { sql, history, links } = parts;
       const hasLink =
         expires !== undefined && signature !== undefined && links.isGood(id, expires, signature);
       if (!hasLink) {
-        const { account } = await authenticate(request, identity.sessions);
+        const { account } = await identified(parts, request, set.headers);
         if (!(await history.find(account.id, id))) throw failure("MSG_001");
       }
       const image = await findImage(sql, id);

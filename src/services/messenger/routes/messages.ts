@@ -1,5 +1,6 @@
 /** `/messages`: chapter 6 of the document, and what users of messengers expect beside it. */
 import { Elysia } from "elysia";
+import { wrongMethod } from "../../../platform/http/wrong-method.ts";
 import { accountFailure, failure } from "../envelope.ts";
 import { MessageAnswers } from "../messages/answers.ts";
 import { readImage } from "../messages/images.ts";
@@ -14,7 +15,15 @@ export function messageRoutes(parts: MessengerParts) {
   const { sql, identity, presence, history, messages, links } = parts;
   const answers = new MessageAnswers(sql, links);
 
-  return new Elysia({ prefix: "/messages", tags })
+  const hidden = { detail: { hide: true } };
+  const named = new Elysia({ prefix: "/messages" })
+    .get("/mark-read", wrongMethod, hidden)
+    .delete("/mark-read", wrongMethod, hidden)
+    .delete("/search", wrongMethod, hidden)
+    .delete("/unread", wrongMethod, hidden)
+    .delete("/conversations", wrongMethod, hidden);
+
+  const own = new Elysia({ prefix: "/messages", tags })
     .use(members(parts))
     .post(
       "/",
@@ -129,10 +138,12 @@ export function messageRoutes(parts: MessengerParts) {
     .post(
       "/mark-read",
       async ({ body: { sender_id }, caller }) => {
-        await identity.accounts.find(sender_id).catch((error: unknown) => {
-          throw accountFailure(error);
-        });
         const marked_count = await messages.markRead(caller.account.id, sender_id);
+        // A sender who is gone may have left messages to be read.
+        if (marked_count === 0)
+          await identity.accounts.find(sender_id).catch((error: unknown) => {
+            throw accountFailure(error);
+          });
         return { success, data: { marked_count }, message: "Сообщения отмечены как прочитанные" };
       },
       {
@@ -166,4 +177,6 @@ export function messageRoutes(parts: MessengerParts) {
         detail: { summary: "Delete one of my messages", description: "It is hidden from both." },
       },
     );
+
+  return new Elysia().use(named).use(own);
 }

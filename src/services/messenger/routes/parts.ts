@@ -37,7 +37,7 @@ export const failures = { 400: schemas.failure, 500: schemas.failure, 503: schem
 export const guarded = { ...failures, 401: schemas.failure };
 
 /** The caller; a token that is more than half spent is followed by a fresh one in `X-Access-Token`. */
-async function identified(
+export async function identified(
   { identity }: MessengerParts,
   request: Request,
   headers: object,
@@ -61,9 +61,12 @@ export const administrators = (parts: MessengerParts) =>
     return { caller };
   });
 
-/** The number of a path's `1` or `user_1`. Fails with `VAL_001`. */
+const largestId = 2_147_483_647;
+
+/** The number of a path's `1` or `user_1`. Fails with `VAL_001`, or `USER_001` for one that nobody can have. */
 export function accountIdOf(text: string): number {
-  const digits = /^(?:user_)?(\d{1,9})$/.exec(text)?.[1];
+  const digits = /^(?:user_)?(\d+)$/.exec(text)?.[1];
   if (digits === undefined) throw failure("VAL_001", "user_id: ожидается целое число");
+  if (Number(digits) > largestId) throw failure("USER_001");
   return Number(digits);
 }
