@@ -1,5 +1,5 @@
 /**
- * Packs what the executable carries (PostgreSQL, migrations, documentation pages) into `dist/assets`: one zstd tar per
+ * Packs what the executable carries (PostgreSQL, migrations, documentation pages, DuckDB) into `dist/assets`: one zstd tar per
  * bundle and a manifest that names them. Does nothing when the packed files are those of the present inputs.
  *
  * Usage: bun scripts/pack.ts [--level N]   (zstd level; 3 by default for speed, the build uses 19)
@@ -60,6 +60,11 @@ function documentationFiles(): Files {
   ]);
 }
 
+function duckdbFiles(): Files {
+  const bindings = join(root, "node_modules/@duckdb/node-bindings-linux-x64");
+  return filesBelow(bindings, (name) => name === "duckdb.node" || name === "libduckdb.so");
+}
+
 /** ReDoc shows its maker's logo, from its maker's server: the one thing that the pages would ask another host for. */
 const redocLogo = "https://cdn.redoc.ly/redoc/logo-mini.svg";
 
@@ -75,7 +80,11 @@ const bundles: Record<string, Files> = {
   postgres: postgresFiles(),
   migrations: filesBelow(join(root, "src/platform/database/migrations")),
   documentation: documentationFiles(),
+  duckdb: duckdbFiles(),
 };
+
+/** Bundles that are unpacked when they are first needed, not at the start. */
+const onDemand = new Set(["duckdb"]);
 
 /** Changes when any input does: node_modules are pinned, so size and name tell; our own files count by content. */
 function fingerprint(): string {
@@ -111,6 +120,7 @@ async function pack(inputs: string): Promise<void> {
       sha256: new Bun.CryptoHasher("sha256").update(packed).digest("hex"),
       files: files.size,
       bytes: [...files.values()].reduce((sum, path) => sum + statSync(path).size, 0),
+      onDemand: onDemand.has(name),
     });
   }
   writeFileSync(join(temporary, "manifest.json"), `${JSON.stringify(manifest, null, 2)}\n`);

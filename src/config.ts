@@ -157,6 +157,16 @@ const settings = {
     .max(10_000)
     .default(10)
     .describe("Live connections of one user to one server"),
+  PIPELINES_CONCURRENCY: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(64)
+    .default(2)
+    .describe("Pipelines that run at once"),
+  PIPELINES_FILE_ROOTS: list(":")
+    .default([])
+    .describe("Directories whose files pipelines may read and write (separated by :); none by default"),
   ENCRYPTION_KEY: z
     .string()
     .min(32)
@@ -210,6 +220,7 @@ export interface Config {
     } | null;
   };
   messenger: { maxConnections: number };
+  pipelines: { concurrency: number; fileRoots: string[] };
 }
 
 /**
@@ -269,6 +280,10 @@ function toConfig(s: Settings): Config {
       smtp: smtpOf(s),
     },
     messenger: { maxConnections: s.MESSENGER_MAX_CONNECTIONS },
+    pipelines: {
+      concurrency: s.PIPELINES_CONCURRENCY,
+      fileRoots: s.PIPELINES_FILE_ROOTS.map((path) => resolve(path)),
+    },
   };
 }
 

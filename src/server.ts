@@ -30,6 +30,7 @@ import { createAccounts } from "./services/accounts/service.ts";
 import { createCollector } from "./services/collector/service.ts";
 import { createLogger } from "./services/logger/service.ts";
 import { createMessenger } from "./services/messenger/service.ts";
+import { createPipelines } from "./services/pipelines/service.ts";
 
 /** A running server. */
 export interface Quintet {
@@ -131,6 +132,7 @@ async function assemble(config: Config, log: Log, cleanup: Cleanup): Promise<Qui
     createAccounts({ config, now, orm: database.orm, topics, limiter, requests, identity }),
     createLogger({ config, log, now, database, topics, sealer, limiter, requests, identity }),
     createMessenger({ config, log, now, database, topics: relay, publisher, requests, identity, tokenKey }),
+    createPipelines({ config, log, now, database, topics, sealer, limiter, identity }),
   ];
 
   for (const service of services) {

@@ -131,7 +131,7 @@ test("a missing table is made; appending adds to it; nothing is seen before it i
   expect(staged.rows).toBe(2);
   expect(await query("EXISTS TABLE made")).toBe("0");
   expect(await staged.ask(`SELECT max(id) FROM ${staged.table}`)).toBe("2");
-  expect(await staged.ask(`SELECT name FROM ${staged.table} WHERE id = 2`)).toBeNull();
+  expect(await staged.ask(`SELECT name FROM ${staged.table} WHERE id = 2; `)).toBeNull();
   expect(await staged.ask(`SELECT name FROM ${staged.table} WHERE id = 3`)).toBeNull();
   await staged.publish();
   await write(to(), writing("made"), rowsOf(pair, "3\tc\n"));
@@ -334,7 +334,8 @@ test("rows that cannot be read leave everything as it was, and so does a source 
 test("aborting ends the load within 2 seconds, also when the source is stuck", async () => {
   const controller = new AbortController();
   const stuck = async function* () {
-    yield Buffer.from("1\ta\n");
+    // The server begins when it has read this much.
+    for (let i = 0; i < 10; i++) yield Buffer.from("1\ta\n".repeat(200_000));
     await new Promise(() => {});
   };
   const staging = stage(
@@ -356,16 +357,12 @@ test("aborting ends the load within 2 seconds, also when the source is stuck", a
   expect(await own()).toBe("");
 });
 
-test("a million rows in and out within bounded memory, also through a slow reader", async () => {
+test("a million rows in and out take less memory than they are, also through a slow reader", async () => {
   const columns = columnsOf({ "id!": { kind: "int64" }, t: { kind: "text" }, day: { kind: "date" } });
+  const row = `1234567\tit's ${"x".repeat(400)}\t2025-01-31\n`;
+  const part = Buffer.from(row.repeat(2_500));
   const made = async function* () {
-    for (let i = 0; i < 100; i++) {
-      const lines = Array.from(
-        { length: 10_000 },
-        (_, n) => `${i * 10_000 + n}\tit's ${"x".repeat(100)}\t2025-01-31\n`,
-      );
-      yield Buffer.from(lines.join(""));
-    }
+    for (let i = 0; i < 400; i++) yield part;
   };
   Bun.gc(true);
   const before = process.memoryUsage.rss();
@@ -383,6 +380,6 @@ test("a million rows in and out within bounded memory, also through a slow reade
   }
   clearInterval(watching);
   expect(lines).toBe(1_000_000);
-  expect(length).toBe(5_888_890 + 1_000_000 * "\tit's \t2025-01-31\n".length + 100_000_000);
+  expect(length).toBe(1_000_000 * row.length);
   expect(peak - before).toBeLessThan(250_000_000);
 });

@@ -5,7 +5,8 @@ import type {
   WriteRequest,
 } from "../../../src/services/pipelines/connect/connector.ts";
 import { PostgresqlConnector } from "../../../src/services/pipelines/connect/postgresql/connector.ts";
-import { Session, type SessionOptions } from "../../../src/services/pipelines/connect/postgresql/wire.ts";
+import type { SessionOptions } from "../../../src/services/pipelines/connect/postgresql/login.ts";
+import { Session } from "../../../src/services/pipelines/connect/postgresql/wire.ts";
 import type { Column, RowStream } from "../../../src/services/pipelines/connect/types.ts";
 import { startPostgres } from "../../support/postgres.ts";
 

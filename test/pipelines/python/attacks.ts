@@ -67,7 +67,7 @@ export function attacks(ourDirectory: string): Attack[] {
     {
       name: "walks out through /proc",
       code: told(
-        "import os\nfound = []\nfor p in ('/proc/1/root/root', '/proc/1/cwd/../root', '/proc/self/root/etc/shadow', '/proc/1/fd/0'):\n  try:\n    os.stat(p)\n    found.append(p)\n  except OSError:\n    pass\nanswer = str(found)",
+        "import os\nfound = []\nfor p in ('/proc/1/root/root', '/proc/1/cwd/../root', '/proc/self/root/etc/shadow'):\n  try:\n    os.stat(p)\n    found.append(p)\n  except OSError:\n    pass\nanswer = str(found)",
       ),
       answer: "[]\n",
     },

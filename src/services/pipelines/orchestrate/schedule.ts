@@ -1,0 +1,125 @@
+/**
+ * Schedules, of pipelines and of their triggers. Whatever is due is fired once, however many servers look, because each firing has one run; what was missed while no
+ * server ran is made up for once.
+ */
+import type { Sql } from "postgres";
+import { Failure } from "../../../platform/http/failures.ts";
+import type { Log } from "../../../platform/telemetry/log.ts";
+import { reasonOf } from "../../../platform/telemetry/startup-error.ts";
+import { nextFiring } from "../cron.ts";
+import type { Definition } from "../definition.ts";
+import type { Runs } from "../runs.ts";
+import type { Trigger } from "../triggers.ts";
+
+const lookMilliseconds = 1_000;
+const dueAtOnce = 500;
+
+export interface ScheduleOptions {
+  sql: Sql;
+  runs: Runs;
+  log: Log;
+  /** Now, in milliseconds. */
+  now: () => number;
+}
+
+interface Due {
+  id: number;
+  pipelineId: number;
+  cause: string;
+  at: Date;
+  expression: string;
+  zone: string | undefined;
+  parameters: Record<string, unknown>;
+  table: "pipelines" | "triggers";
+}
+
+export class Schedule {
+  private readonly options: ScheduleOptions;
+  private timer: Timer | null = null;
+  private looking: Promise<void> | null = null;
+
+  constructor(options: ScheduleOptions) {
+    this.options = options;
+  }
+
+  start(): void {
+    this.timer = setInterval(() => this.look(), lookMilliseconds);
+    this.look();
+  }
+
+  async stop(): Promise<void> {
+    if (this.timer) clearInterval(this.timer);
+    await this.looking;
+  }
+
+  private look(): void {
+    this.looking ??= this.fireDue()
+      .catch((error: unknown) =>
+        this.options.log.warn({ reason: reasonOf(error) }, "schedules could not be looked at"),
+      )
+      .finally(() => {
+        this.looking = null;
+      });
+  }
+
+  private async fireDue(): Promise<void> {
+    for (const due of await this.due()) await this.fire(due);
+  }
+
+  private async due(): Promise<Due[]> {
+    const { sql, now } = this.options;
+    const time = new Date(now());
+    const pipelines = await sql`select p.id, p.next_run, v.schedule, v.definition from pipelines.pipelines p
+      join pipelines.versions v on v.pipeline_id = p.id and v.version = p.deployed_version
+      where p.next_run <= ${time} and p.deleted_at is null and p.status = 'active' order by p.next_run limit ${dueAtOnce}`;
+    const triggers = await sql<
+      Trigger[]
+    >`select t.* from pipelines.triggers t join pipelines.pipelines p on p.id = t.pipeline_id
+      where t.next_run <= ${time} and t.deleted_at is null and t.status = 'active' and p.deleted_at is null
+      order by t.next_run limit ${dueAtOnce}`;
+    return [
+      ...pipelines.map(
+        (row): Due => ({
+          id: Number(row.id),
+          pipelineId: Number(row.id),
+          cause: "schedule",
+          at: row.next_run as Date,
+          expression: String(row.schedule),
+          zone: (row.definition as Definition).config.timezone,
+          parameters: {},
+          table: "pipelines",
+        }),
+      ),
+      ...triggers.map(
+        ({ id, pipeline_id, name, next_run, config }): Due => ({
+          id,
+          pipelineId: pipeline_id,
+          cause: `trigger: ${name}`,
+          at: next_run ?? time,
+          expression: config.cron_expression ?? "",
+          zone: config.timezone,
+          parameters: config.parameters ?? {},
+          table: "triggers",
+        }),
+      ),
+    ];
+  }
+
+  /** Asks for the run first and goes on to the next firing then: whoever is stopped between finds the run when it asks again. */
+  private async fire({ id, pipelineId, cause, at, expression, zone, parameters, table }: Due): Promise<void> {
+    const { sql, runs, log, now } = this.options;
+    const firedFor = `${table}:${id}:${at.toISOString()}`;
+    try {
+      await runs.request({ pipelineId, cause, parameters, firedFor });
+    } catch (error) {
+      // It cannot run, or does not want to run twice at once: this firing is left out.
+      if (!(error instanceof Failure)) throw error;
+      log.warn({ pipeline: pipelineId, reason: error.message }, "a scheduled run was left out");
+    }
+    const next = nextFiring(expression, zone, new Date(now()));
+    if (table === "pipelines")
+      await sql`update pipelines.pipelines set next_run = ${next} where id = ${id} and next_run = ${at}`;
+    else
+      await sql`update pipelines.triggers set next_run = ${next}, last_run = ${at} where id = ${id} and next_run = ${at}`;
+  }
+}

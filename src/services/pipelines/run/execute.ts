@@ -1,0 +1,142 @@
+/**
+ * One run, from its source to its target: extract → transform → load → check → publish. Rows stream through; what the target shows changes in the last step alone, which may
+ * be repeated after a crash without doing anything twice.
+ */
+import { mkdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import type { Sql } from "postgres";
+import type { Connector, Staged } from "../connect/connector.ts";
+import { ConnectorError } from "../connect/connector.ts";
+import { quoteFor } from "../connect/registry.ts";
+import type { RowStream } from "../connect/types.ts";
+import type { Connectors } from "../connectors.ts";
+import type { Definition } from "../definition.ts";
+import type { RunMetrics } from "../tables.ts";
+import { runChecks } from "./checks.ts";
+import { counted, type Passed } from "./counted.ts";
+import { planSource } from "./source.ts";
+import { spooled } from "./spool.ts";
+import { transformed } from "./transform.ts";
+import { keepWatermarks, type Watermark } from "./watermarks.ts";
+
+export interface RunContext {
+  runId: number;
+  pipelineId: number;
+  definition: Definition;
+  parameters: Record<string, unknown>;
+  sql: Sql;
+  connectors: Connectors;
+  dataDirectory: string;
+  signal: AbortSignal;
+  /** A line of the run's log; it holds no secrets. */
+  log(message: string): void;
+  /** Where it is. */
+  progress(phase: string, rows: number): void;
+}
+
+const emptyPass = (): Passed => ({ rows: 0, bytes: 0, waited: 0 });
+
+/** What was opened for a run, closed again whatever happens. */
+class Opened {
+  private readonly closers: (() => Promise<unknown>)[] = [];
+
+  add(close: () => Promise<unknown>): void {
+    this.closers.push(close);
+  }
+
+  async close(): Promise<void> {
+    for (const close of this.closers.reverse()) await close().catch(() => {});
+  }
+}
+
+/** Runs it; answers what was moved and how long that took. Throws what went wrong, with the target as it was. */
+export async function execute(context: RunContext): Promise<{ metrics: RunMetrics; rows: number }> {
+  const directory = join(context.dataDirectory, "pipelines/runs", String(context.runId));
+  rmSync(directory, { recursive: true, force: true });
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  const opened = new Opened();
+  try {
+    return await move(context, directory, opened);
+  } finally {
+    await opened.close();
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+async function move(context: RunContext, directory: string, opened: Opened) {
+  const { definition, signal, log, progress } = context;
+  const start = performance.now();
+  const [read, made] = [emptyPass(), emptyPass()];
+  progress("extract", 0);
+  const source = await planSource(context, opened);
+  const extracted = counted(source.rows, read, () => progress("extract", read.rows));
+  const rows = counted(
+    await transformed(extracted, source.transformations, { ...context, directory }),
+    made,
+    () => progress(source.transformations.length > 0 ? "transform" : "load", made.rows),
+  );
+  const staged = await stageAll(context, rows, directory, opened);
+  const loaded = performance.now();
+  log(`${read.rows} rows read, ${made.rows} rows staged`);
+  try {
+    progress("check", made.rows);
+    for (const { target, type } of staged)
+      await runChecks(target, definition.config.checks, quoteFor(type), log);
+    signal.throwIfAborted();
+    progress("publish", made.rows);
+    for (const { target } of staged) await target.publish();
+  } catch (error) {
+    for (const { target } of staged) await target.discard().catch(() => {});
+    throw error;
+  }
+  await finished(context, source.watermarks);
+  const transforming = Math.max(0, made.waited - read.waited);
+  const metrics: RunMetrics = {
+    extraction_time_ms: Math.round(read.waited),
+    transformation_time_ms: Math.round(source.transformations.length > 0 ? transforming : 0),
+    loading_time_ms: Math.max(0, Math.round(performance.now() - start - made.waited)),
+    rows_extracted: read.rows,
+    rows_loaded: made.rows,
+  };
+  log(
+    `published after ${Math.round(performance.now() - start)} ms, ${Math.round(performance.now() - loaded)} ms of them for checks and publishing`,
+  );
+  return { metrics, rows: made.rows };
+}
+
+const finished = ({ sql, pipelineId, runId }: RunContext, watermarks: readonly Watermark[]) =>
+  sql.begin((tx) => keepWatermarks(tx, pipelineId, runId, watermarks));
+
+/** Stages the rows at every target; several are given the same rows from a file. */
+async function stageAll(
+  context: RunContext,
+  rows: RowStream,
+  directory: string,
+  opened: Opened,
+): Promise<{ target: Staged; type: string }[]> {
+  const { definition, connectors, signal, runId } = context;
+  const { mode, key, on_schema_change: onSchemaChange } = definition.config;
+  const again = definition.targets.length > 1 ? await spooled(rows, directory) : () => rows;
+  const staged: { target: Staged; type: string }[] = [];
+  for (const [index, endpoint] of definition.targets.entries()) {
+    const { connector, config, type } = await connectors.open(endpoint);
+    opened.add(() => connector.close());
+    const request = { table: tableOf(config), mode, key, onSchemaChange };
+    const target = await stagerOf(connector, type)(request, again(), `${runId}_${index + 1}`, signal);
+    staged.push({ target, type });
+  }
+  return staged;
+}
+
+function stagerOf(connector: Connector, type: string): NonNullable<Connector["stage"]> {
+  if (!connector.stage) throw new ConnectorError("unsupported", `${type} cannot be written to`);
+  return connector.stage.bind(connector);
+}
+
+function tableOf(config: Record<string, unknown>): string {
+  const { table, path, file } = config;
+  const name = table ?? path ?? file;
+  if (typeof name !== "string" || name === "")
+    throw new ConnectorError("schema", "the target names no table (config.table)");
+  return name;
+}

@@ -1,0 +1,88 @@
+/**
+ * The queue of runs. A run is leased to a server, which shows every second that it lives; of one that does not, others take over. One run of a pipeline goes on at a
+ * time; a failed one is tried again after growing pauses.
+ */
+import type { Sql } from "postgres";
+import { type Run, runColumns } from "../runs.ts";
+import type { RunMetrics } from "../tables.ts";
+
+export const leaseSeconds = 15;
+
+const isRace = (error: unknown): boolean =>
+  error instanceof Error && "code" in error && error.code === "23505";
+
+/** Leases the run that has waited longest and may go on; null when there is none. */
+export async function claimRun(sql: Sql, owner: string): Promise<Run | null> {
+  try {
+    const [run] = await sql<
+      Run[]
+    >`update pipelines.runs set status = 'running', attempt = attempt + 1, lease_owner = ${owner},
+        lease_until = now() + make_interval(secs => ${leaseSeconds}), started_at = coalesce(started_at, now()), phase = 'starting'
+      where id = (
+        select r.id from pipelines.runs r join pipelines.pipelines p on p.id = r.pipeline_id
+        where r.status = 'pending' and r.not_before <= now() and p.deleted_at is null
+          and not exists (select from pipelines.runs o where o.pipeline_id = r.pipeline_id and o.status = 'running')
+        order by r.not_before, r.id limit 1 for update of r skip locked)
+      returning ${runColumns(sql)}`;
+    return run ?? null;
+  } catch (error) {
+    // Another server took another run of the same pipeline in the same moment.
+    if (isRace(error)) return null;
+    throw error;
+  }
+}
+
+/** Shows that a run goes on, and how far it is. Null: it is no longer ours. */
+export async function renewLease(
+  sql: Sql,
+  runId: number,
+  owner: string,
+  { phase, rows }: { phase: string; rows: number },
+): Promise<{ cancel: boolean } | null> {
+  const [row] =
+    await sql`update pipelines.runs set lease_until = now() + make_interval(secs => ${leaseSeconds}),
+      phase = ${phase}, rows_processed = ${rows}
+    where id = ${runId} and lease_owner = ${owner} and status = 'running' returning cancel_requested`;
+  return row ? { cancel: row.cancel_requested !== null } : null;
+}
+
+export interface RunEnd {
+  status: "success" | "failed" | "cancelled";
+  rows: number;
+  metrics: RunMetrics;
+  errorCode: string | null;
+  error: string | null;
+  /** Seconds after which it is tried again; null: it is over. */
+  retryAfter: number | null;
+}
+
+/** Keeps how a run ended, or that it waits for its next attempt. False: it is no longer ours. */
+export async function finishRun(sql: Sql, runId: number, owner: string, end: RunEnd): Promise<boolean> {
+  const retries = end.status === "failed" && end.retryAfter !== null;
+  const done = await sql`update pipelines.runs set status = ${retries ? "pending" : end.status},
+      finished_at = ${retries ? null : sql`now()`}, not_before = now() + make_interval(secs => ${end.retryAfter ?? 0}),
+      phase = null, lease_owner = null, lease_until = null, rows_processed = ${end.rows},
+      metrics = ${JSON.stringify(end.metrics)}::text::jsonb, error_code = ${end.errorCode}, error = ${end.error}
+    where id = ${runId} and lease_owner = ${owner} and status = 'running'`;
+  return done.count > 0;
+}
+
+/** Gives runs back whose server is gone, or that `owner` left behind: they wait again. Answers which. */
+export async function releaseDead(
+  sql: Sql,
+  owner: string | null = null,
+): Promise<{ id: number; pipelineId: number }[]> {
+  const rows =
+    await sql`update pipelines.runs set status = case when cancel_requested is null then 'pending' else 'cancelled' end,
+      finished_at = case when cancel_requested is null then null else now() end,
+      lease_owner = null, lease_until = null, phase = null, not_before = now(),
+      error_code = 'PIPELINE_EXECUTION_ERROR', error = 'the server was interrupted'
+    where status = 'running' and (lease_until < now() or lease_owner = ${owner}) returning id, pipeline_id`;
+  return rows.map((row) => ({ id: Number(row.id), pipelineId: Number(row.pipeline_id) }));
+}
+
+/** Gives back a run that this server does not finish, without counting the attempt. */
+export async function giveBack(sql: Sql, runId: number, owner: string): Promise<void> {
+  await sql`update pipelines.runs set status = 'pending', attempt = attempt - 1, lease_owner = null, lease_until = null, phase = null
+    where id = ${runId} and lease_owner = ${owner} and status = 'running'`;
+}

@@ -1,0 +1,170 @@
+/** Runs: asked for, looked at, cancelled. Doing them is `run/`'s. */
+import type { Sql } from "postgres";
+import { conflict, invalid } from "../../platform/http/failures.ts";
+import type { Topics } from "../../platform/realtime/topics.ts";
+import type { Definition } from "./definition.ts";
+import { unknown } from "./ids.ts";
+import type { Pipelines } from "./pipelines.ts";
+import { isDuplicate } from "./projects.ts";
+import type { RunMetrics, runStatuses } from "./tables.ts";
+
+export type RunStatus = (typeof runStatuses)[number];
+
+export interface Run {
+  id: number;
+  pipeline_id: number;
+  version: number;
+  status: RunStatus;
+  phase: string | null;
+  cause: string;
+  parameters: Record<string, unknown>;
+  attempt: number;
+  rows_processed: number;
+  metrics: RunMetrics | null;
+  error_code: string | null;
+  error: string | null;
+  created_at: Date;
+  started_at: Date | null;
+  finished_at: Date | null;
+}
+
+/** Something that happened to a run. */
+export interface RunNews {
+  pipelineId: number;
+  runId: number;
+}
+
+export const queuedTopic = "pipelines-queued";
+export const cancelTopic = "pipelines-cancel";
+export const newsTopic = "pipelines-news";
+
+export interface RunRequest {
+  pipelineId: number;
+  cause: string;
+  parameters?: Record<string, unknown>;
+  idempotencyKey?: string | null;
+  /** The firing of a schedule that it stands for. */
+  firedFor?: string | null;
+  by?: number | null;
+}
+
+/** The columns of a `Run`. */
+export const runColumns = (
+  sql: Sql,
+) => sql`id, pipeline_id, version, status, phase, cause, parameters, attempt,
+  rows_processed::float8 as rows_processed, metrics, error_code, error, created_at, started_at, finished_at`;
+
+export class Runs {
+  private readonly sql: Sql;
+  private readonly topics: Topics;
+  private readonly pipelines: Pipelines;
+
+  constructor(sql: Sql, topics: Topics, pipelines: Pipelines) {
+    this.sql = sql;
+    this.topics = topics;
+    this.pipelines = pipelines;
+  }
+
+  /**
+   * Asks for a run of what is deployed, else of the newest version. Under an idempotency key that was used before it answers the first run. Fails with
+   * `notFound`, `invalid` (nothing to be run), `conflict` (one runs already and the pipeline refuses another).
+   */
+  async request(request: RunRequest): Promise<{ run: Run; isNew: boolean }> {
+    const { pipelineId, cause, parameters = {}, idempotencyKey = null, firedFor = null, by = null } = request;
+    const pipeline = await this.pipelines.find(pipelineId);
+    const known = idempotencyKey === null ? null : await this.byKey(pipelineId, idempotencyKey);
+    if (known) return { run: known, isNew: false };
+    const version = pipeline.deployed_version ?? pipeline.version;
+    const definition =
+      version === pipeline.version
+        ? pipeline.definition
+        : await this.pipelines.definitionOf(pipelineId, version);
+    await this.requireRunnable(pipelineId, definition);
+    try {
+      const [run] = await this.sql<
+        Run[]
+      >`insert into pipelines.runs (pipeline_id, version, cause, parameters, idempotency_key, fired_for, created_by)
+        values (${pipelineId}, ${version}, ${cause}, ${JSON.stringify(parameters)}::text::jsonb, ${idempotencyKey}, ${firedFor}, ${by})
+        returning ${runColumns(this.sql)}`;
+      if (!run) throw new Error("the run was not stored");
+      await this.topics.broadcast(queuedTopic, null).catch(() => {});
+      return { run, isNew: true };
+    } catch (error) {
+      if (!isDuplicate(error)) throw error;
+      const first =
+        idempotencyKey === null
+          ? await this.firing(pipelineId, firedFor)
+          : await this.byKey(pipelineId, idempotencyKey);
+      if (!first) throw error;
+      return { run: first, isNew: false };
+    }
+  }
+
+  /** A page of a pipeline's runs, newest first. */
+  async list(
+    pipelineId: number,
+    status: RunStatus | null,
+    { limit, offset }: { limit: number; offset: number },
+  ): Promise<{ rows: Run[]; total: number }> {
+    const { sql } = this;
+    const conditions = sql`pipeline_id = ${pipelineId} ${status === null ? sql`` : sql`and status = ${status}`}`;
+    const rows = await sql<Run[]>`select ${runColumns(sql)} from pipelines.runs where ${conditions}
+      order by id desc limit ${limit} offset ${offset}`;
+    const [all] = await sql`select count(*)::int as total from pipelines.runs where ${conditions}`;
+    return { rows, total: Number(all?.total ?? 0) };
+  }
+
+  /** A run of a pipeline. Fails with `notFound`. */
+  async find(pipelineId: number, runId: number): Promise<Run> {
+    const [run] = await this.sql<Run[]>`select ${runColumns(this.sql)} from pipelines.runs
+      where id = ${runId} and pipeline_id = ${pipelineId}`;
+    if (!run) throw unknown("run");
+    return run;
+  }
+
+  /** The newest run of a pipeline; null when there is none. */
+  async latest(pipelineId: number): Promise<Run | null> {
+    const [run] = await this.sql<Run[]>`select ${runColumns(this.sql)} from pipelines.runs
+      where pipeline_id = ${pipelineId} order by id desc limit 1`;
+    return run ?? null;
+  }
+
+  async logs(runId: number, after: number, limit: number) {
+    return await this.sql`select id::float8 as id, at, level, message from pipelines.run_logs
+      where run_id = ${runId} and id > ${after} order by id limit ${limit}`;
+  }
+
+  /** Has a run that waits or goes on cancelled. Fails with `notFound`, or `conflict` when it is over. */
+  async cancel(pipelineId: number, runId: number): Promise<Run> {
+    const [row] = await this.sql`update pipelines.runs set cancel_requested = now(),
+        status = case when status = 'pending' then 'cancelled' else status end,
+        finished_at = case when status = 'pending' then now() else finished_at end
+      where id = ${runId} and pipeline_id = ${pipelineId} and status in ('pending', 'running') returning id`;
+    const run = await this.find(pipelineId, runId);
+    if (!row) throw conflict(`The run is over: ${run.status}`);
+    await this.topics.broadcast(cancelTopic, runId);
+    await this.topics.broadcast(newsTopic, { pipelineId, runId } satisfies RunNews);
+    return run;
+  }
+
+  private async requireRunnable(pipelineId: number, { sources, targets, config }: Definition): Promise<void> {
+    if (sources.length === 0 || targets.length === 0)
+      throw invalid("A pipeline needs a source and a target to run");
+    if (config.overlap !== "refuse") return;
+    const [open] = await this.sql`select id from pipelines.runs
+      where pipeline_id = ${pipelineId} and status in ('pending', 'running') limit 1`;
+    if (open) throw conflict("The pipeline is running, and does not run twice at once");
+  }
+
+  private async byKey(pipelineId: number, key: string): Promise<Run | null> {
+    const [run] = await this.sql<Run[]>`select ${runColumns(this.sql)} from pipelines.runs
+      where pipeline_id = ${pipelineId} and idempotency_key = ${key}`;
+    return run ?? null;
+  }
+
+  private async firing(pipelineId: number, firedFor: string | null): Promise<Run | null> {
+    const [run] = await this.sql<Run[]>`select ${runColumns(this.sql)} from pipelines.runs
+      where pipeline_id = ${pipelineId} and fired_for = ${firedFor}`;
+    return run ?? null;
+  }
+}
