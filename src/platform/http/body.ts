@@ -3,15 +3,16 @@ import { type Failure, type Problem, tooLarge, unprocessable } from "./failures.
 import { jsonProblem } from "./validation.ts";
 
 /** Stands for a body that could not be read; every schema refuses it, and the failure is told then. */
-export class UnreadableBody {
-  readonly reason: "not json" | "too large" | "wrong type";
+export abstract class UnreadableBody {
+  abstract readonly reason: "not json" | "too large" | "wrong type";
   /** What JSON.parse said, for `not json`. */
-  readonly cause: unknown;
+  abstract readonly cause: unknown;
+}
 
-  constructor(reason: UnreadableBody["reason"], cause?: unknown) {
-    this.reason = reason;
-    this.cause = cause;
-  }
+/** It is a function, because an object would pass for one whose fields are all left out. */
+function unreadableBody(reason: UnreadableBody["reason"], cause?: unknown): UnreadableBody {
+  const body = Object.setPrototypeOf(() => {}, UnreadableBody.prototype) as UnreadableBody;
+  return Object.assign(body, { reason, cause });
 }
 
 const bodyProblem = (problem: Problem) => unprocessable("Validation error", { problems: [problem] });
@@ -52,14 +53,14 @@ const fieldsOf = (text: string): Record<string, string> => Object.fromEntries(ne
  */
 export async function readBody(request: Request, limit: number, takesForm: boolean): Promise<unknown> {
   const text = await readText(request, limit);
-  if (text === null) return new UnreadableBody("too large");
+  if (text === null) return unreadableBody("too large");
   if (text === "") return undefined;
   const type = mediaType(request);
   if (takesForm && type === "application/x-www-form-urlencoded") return fieldsOf(text);
-  if (type !== "application/json") return new UnreadableBody("wrong type");
+  if (type !== "application/json") return unreadableBody("wrong type");
   try {
     return JSON.parse(text);
   } catch (error) {
-    return new UnreadableBody("not json", error);
+    return unreadableBody("not json", error);
   }
 }

@@ -2,13 +2,19 @@
 import type { Sql } from "postgres";
 import { conflict, unprocessable } from "../../platform/http/failures.ts";
 import type { Sealer } from "../../platform/identity/sealing.ts";
-import { type Connector, ConnectorError, type TestResult } from "./connect/connector.ts";
+import {
+  type Connector,
+  ConnectorError,
+  type ConnectorOptions,
+  type TestResult,
+} from "./connect/connector.ts";
 import { type Systems, types } from "./connect/registry.ts";
 import type { TableSchema } from "./connect/types.ts";
 import type { Endpoint } from "./definition.ts";
 import { connectorFailure } from "./failures.ts";
 import { requireNumber, unknown } from "./ids.ts";
 import { isDuplicate } from "./projects.ts";
+import { withoutSecrets, withSecrets } from "./secrets.ts";
 
 export interface StoredConnector {
   id: number;
@@ -31,9 +37,6 @@ export interface NewConnector {
 const taken = () => conflict("A connector of this name exists", { details: { field: "name" } });
 const testMilliseconds = 15_000;
 const schemaMilliseconds = 60_000;
-
-/** Fields of a configuration that are secrets wherever they stand. */
-const secretNames = /^(password|passwd|secret|token|api_?key|access_?key|private_?key)$/i;
 
 export class Connectors {
   private readonly sql: Sql;
@@ -74,12 +77,13 @@ export class Connectors {
 
   /** Fails with `unprocessable` for a type that is not known, `conflict` for a name that is taken. */
   async create(given: NewConnector, by: number): Promise<StoredConnector> {
-    this.requireType(given.type);
-    const { config, credentials } = separated(given.config, given.credentials);
+    this.requireType(given.type, "type");
+    const { config, secrets } = withoutSecrets(given.config);
+    const sealed = this.seal(secretsOf(secrets, given.credentials));
     try {
       const [row] = await this
         .sql`insert into pipelines.connectors (name, type, config, credentials, created_by)
-        values (${given.name}, ${given.type}, ${JSON.stringify(config)}::text::jsonb, ${this.seal(credentials)}, ${by}) returning id`;
+        values (${given.name}, ${given.type}, ${JSON.stringify(config)}::text::jsonb, ${sealed}, ${by}) returning id`;
       return await this.find(Number(row?.id));
     } catch (error) {
       throw isDuplicate(error) ? taken() : error;
@@ -89,11 +93,15 @@ export class Connectors {
   /** Changes what is given; credentials that are not given stay. Fails with `notFound`, `conflict`. */
   async update(id: number, given: Partial<Omit<NewConnector, "type">>): Promise<StoredConnector> {
     const before = await this.find(id);
-    const { config, credentials } = separated(given.config ?? before.config, given.credentials ?? null);
+    const { config, secrets } = withoutSecrets(given.config ?? before.config);
+    const isGiven = secrets !== null || (given.credentials ?? null) !== null;
+    const kept = isGiven
+      ? { ...(await this.credentials(id)), ...secretsOf(secrets, given.credentials ?? null) }
+      : null;
     try {
       await this
         .sql`update pipelines.connectors set name = ${given.name ?? before.name}, config = ${JSON.stringify(config)}::text::jsonb,
-          credentials = coalesce(${this.seal(credentials)}, credentials), updated_at = now()
+          credentials = coalesce(${this.seal(kept)}, credentials), updated_at = now()
         where id = ${id}`;
     } catch (error) {
       throw isDuplicate(error) ? taken() : error;
@@ -136,32 +144,27 @@ export class Connectors {
   }: Endpoint): Promise<{ connector: Connector; config: Record<string, unknown>; type: string }> {
     const stored = connector_id === undefined ? null : await this.stored(connector_id);
     const system = stored?.type ?? type ?? "";
-    const all = { ...stored?.config, ...config };
     const own = sealed === undefined ? {} : (JSON.parse(this.sealer.open(sealed)) as Record<string, unknown>);
-    const credentials = { ...stored?.credentials, ...own };
-    return {
-      connector: this.systems.open(system, { config: all, credentials }),
-      config: all,
-      type: system,
-    };
+    const options = optionsOf({ ...stored?.config, ...config }, { ...stored?.credentials, ...own });
+    return { connector: this.systems.open(system, options), config: options.config, type: system };
   }
 
   /** An endpoint as it may be kept. Where it brings no secrets, those of `before` stay: clients are never shown them, and send back what they saw. */
   sealed(endpoint: Endpoint, before: readonly Endpoint[]): Endpoint {
-    const { config, credentials } = separated(endpoint.config, null);
+    const { config, secrets } = withoutSecrets(endpoint.config);
     const same = before.find(
       ({ id, type }) => id !== undefined && id === endpoint.id && type === endpoint.type,
     );
-    const sealed = this.seal(credentials) ?? same?.sealed;
+    const sealed = this.seal(secretsOf(secrets, null)) ?? same?.sealed;
     return { ...endpoint, config, ...(sealed === undefined ? {} : { sealed }) };
   }
 
-  /** Fails with `unprocessable`. */
-  requireType(type: string): void {
+  /** Fails with `unprocessable`. `field` is where the type was found in the body. */
+  requireType(type: string, field: string): void {
     if (types.includes(type)) return;
     const message = `value is not a valid enumeration member; permitted: ${types.map((each) => `'${each}'`).join(", ")}`;
     throw unprocessable("Invalid request parameters", {
-      problems: [{ path: ["body", "type"], message, type: "type_error.enum" }],
+      problems: [{ path: ["body", ...field.split(".")], message, type: "type_error.enum" }],
     });
   }
 
@@ -177,7 +180,7 @@ export class Connectors {
     } catch (error) {
       if (!(error instanceof ConnectorError)) throw error;
       return {
-        connectionEstablished: error.code !== "unreachable",
+        connectionEstablished: error.code === "authentication",
         authenticationSuccessful: false,
         queryExecutionSuccessful: false,
         latency: null,
@@ -208,20 +211,28 @@ export class Connectors {
   }
 }
 
-/** Secrets that stand in a configuration are credentials as well: they are sealed, and not shown. */
-export function separated(
-  config: Record<string, unknown>,
+/** Where what is secret of a configuration stands among the credentials. */
+const ofConfig = "$config";
+
+/** What is sealed: the credentials, and what is secret of the configuration; null when there is nothing. */
+function secretsOf(
+  secrets: Record<string, unknown> | null,
   credentials: Record<string, unknown> | null,
-): { config: Record<string, unknown>; credentials: Record<string, unknown> | null } {
-  const secrets = Object.entries(config).filter(([name]) => secretNames.test(name));
-  if (secrets.length === 0 && credentials === null) return { config, credentials };
-  const open = Object.entries(config).filter(([name]) => !secretNames.test(name));
-  const user = config.username ?? config.user;
+): Record<string, unknown> | null {
+  if (secrets === null) return credentials;
+  return { ...credentials, [ofConfig]: secrets };
+}
+
+/** What a system is opened with. User and password may stand in the configuration as well. */
+function optionsOf(open: Record<string, unknown>, sealed: Record<string, unknown>): ConnectorOptions {
+  const { [ofConfig]: secrets, ...credentials } = sealed;
+  const config = withSecrets(open, (secrets as Record<string, unknown> | undefined) ?? {});
+  const { username, user = username, password } = config;
   return {
-    config: Object.fromEntries(open),
+    config,
     credentials: {
       ...(user === undefined ? {} : { username: user }),
-      ...Object.fromEntries(secrets),
+      ...(password === undefined ? {} : { password }),
       ...credentials,
     },
   };

@@ -1,24 +1,42 @@
 /** What a pipeline does: where from, what with it, where to. As clients send it, checked. */
 import { z } from "zod";
+import { isStorableJson } from "../../platform/database/array-literal.ts";
 
-const config = z.record(z.string(), z.unknown());
+const bad = "characters that cannot be stored";
+const storable = (value: unknown): boolean => isStorableJson(JSON.stringify(value) ?? "");
+
+/** Any fields that the database can hold. */
+export const record = z.record(z.string(), z.unknown()).refine(storable, bad);
+
+/** A time zone by its name in the IANA database. */
+export const timezone = z
+  .string()
+  .max(100)
+  .refine((name) => {
+    try {
+      new Intl.DateTimeFormat("en", { timeZone: name });
+      return true;
+    } catch {
+      return false;
+    }
+  }, "not a time zone");
 
 /** A source or target: a connector with what is special here, or all of it in place. */
 const endpoint = z
   .object({
-    id: z.string().min(1).max(100).optional(),
+    id: z.string().min(1).max(100).refine(storable, bad).optional(),
     type: z.string().min(1).max(50).optional(),
     connector_id: z.string().min(1).max(50).optional(),
-    config: config.default({}),
+    config: record.default({}),
   })
   .refine(({ type, connector_id }) => type !== undefined || connector_id !== undefined, {
     error: "type or connector_id is needed",
   });
 
 const transformation = z.object({
-  id: z.string().min(1).max(100).optional(),
+  id: z.string().min(1).max(100).refine(storable, bad).optional(),
   type: z.enum(["sql", "python"]),
-  code: z.string().min(1).max(1_000_000),
+  code: z.string().min(1).max(1_000_000).refine(storable, bad),
 });
 
 const columns = z.array(z.string().min(1).max(200)).min(1).max(100);
@@ -46,22 +64,25 @@ const check = z.discriminatedUnion("type", [
   }),
 ]);
 
-const options = z.looseObject({
-  mode: z.enum(["append", "replace", "merge"]).default("append"),
-  key: z.union([z.string().transform((name) => [name]), columns]).default([]),
-  cursor: z.string().min(1).max(200).optional().describe("Only rows beyond what was read last"),
-  on_schema_change: z.enum(["fail", "add_columns"]).default("fail"),
-  checks: z.array(check).max(100).default([]),
-  retries: z.int().min(0).max(20).default(2),
-  retry_delay_seconds: z.number().min(0).max(86_400).default(10),
-  timeout_seconds: z
-    .int()
-    .min(1)
-    .max(7 * 86_400)
-    .default(86_400),
-  overlap: z.enum(["wait", "refuse"]).default("wait"),
-  timezone: z.string().max(100).optional(),
-});
+/** How rows are loaded, and what else a run keeps to. */
+export const options = z
+  .looseObject({
+    mode: z.enum(["append", "replace", "merge"]).default("append"),
+    key: z.union([z.string().transform((name) => [name]), columns]).default([]),
+    cursor: z.string().min(1).max(200).optional().describe("Only rows beyond what was read last"),
+    on_schema_change: z.enum(["fail", "add_columns"]).default("fail"),
+    checks: z.array(check).max(100).default([]),
+    retries: z.int().min(0).max(20).default(2),
+    retry_delay_seconds: z.number().min(0).max(86_400).default(10),
+    timeout_seconds: z
+      .int()
+      .min(1)
+      .max(7 * 86_400)
+      .default(86_400),
+    overlap: z.enum(["wait", "refuse"]).default("wait"),
+    timezone: timezone.optional(),
+  })
+  .refine(storable, bad);
 
 export const definition = z.object({
   sources: z.array(endpoint).max(20).default([]),

@@ -1,6 +1,6 @@
 /** What comes in and goes out: `specs/pipelines.md`. */
 import { z } from "zod";
-import { definition } from "./definition.ts";
+import { definition, options, record, timezone } from "./definition.ts";
 import { pipelineStatuses, runStatuses } from "./tables.ts";
 
 /** A NUL is nothing that a text of the database can hold. */
@@ -15,7 +15,6 @@ const id = z.union([z.string().min(1).max(50), z.int().positive().transform(Stri
 const name = text(1, 200);
 const description = text(0, 10_000);
 const schedule = text(1, 100).describe("A cron expression of five fields");
-const record = z.record(z.string(), z.unknown());
 
 export const page = {
   limit: z.coerce.number().int().min(1).max(1000).default(20),
@@ -44,7 +43,7 @@ export const pipelineChanges = z.object({
   sources: definition.shape.sources.removeDefault().optional(),
   transformations: definition.shape.transformations.removeDefault().optional(),
   targets: definition.shape.targets.removeDefault().optional(),
-  config: definition.shape.config.optional(),
+  config: options.optional(),
 });
 
 export const runRequest = z.object({ parameters: record.default({}) }).nullish();
@@ -79,7 +78,7 @@ export const newTrigger = z.object({
   config: z
     .object({
       cron_expression: schedule.optional(),
-      timezone: z.string().max(100).optional(),
+      timezone: timezone.optional(),
       parameters: record.optional(),
     })
     .default({}),
@@ -95,7 +94,7 @@ export const failure = z.object({
   error: z.object({
     code: z.string(),
     message: z.string(),
-    details: record,
+    details: z.record(z.string(), z.unknown()),
     request_id: z.string(),
   }),
 });

@@ -39,6 +39,10 @@ export const triggerView = (trigger: Trigger) => ({
   created_at: trigger.created_at.toISOString(),
 });
 
+/** Neither deleted itself nor of a pipeline that is. */
+const present = (sql: Sql) => sql`deleted_at is null
+  and exists (select from pipelines.pipelines p where p.id = pipeline_id and p.deleted_at is null)`;
+
 export class Triggers {
   private readonly sql: Sql;
   private readonly now: () => number;
@@ -66,7 +70,7 @@ export class Triggers {
 
   async list(pipelineId: number | null, { limit, offset }: { limit: number; offset: number }) {
     const { sql } = this;
-    const conditions = sql`deleted_at is null ${pipelineId === null ? sql`` : sql`and pipeline_id = ${pipelineId}`}`;
+    const conditions = sql`${present(sql)} ${pipelineId === null ? sql`` : sql`and pipeline_id = ${pipelineId}`}`;
     const rows = await sql<
       Trigger[]
     >`select * from pipelines.triggers where ${conditions} order by id limit ${limit} offset ${offset}`;
@@ -78,7 +82,7 @@ export class Triggers {
   async find(id: number): Promise<Trigger> {
     const [row] = await this.sql<
       Trigger[]
-    >`select * from pipelines.triggers where id = ${id} and deleted_at is null`;
+    >`select * from pipelines.triggers where id = ${id} and ${present(this.sql)}`;
     if (!row) throw unknown("trigger");
     return row;
   }

@@ -1,5 +1,5 @@
 /** A log on its way into the database, where rows travel as one array literal a column: PostgreSQL reads those at half the cost of JSON. */
-import { isStorable, quoted } from "../../../platform/database/array-literal.ts";
+import { isStorable, isStorableJson, quoted } from "../../../platform/database/array-literal.ts";
 import type { ProjectRow } from "../tables.ts";
 import type { LogInput } from "./log-input.ts";
 
@@ -10,9 +10,6 @@ export interface LogRow extends LogInput {
 
 /** An element of an array literal for each of project_id, at (milliseconds), level, message, tags, metadata, client_ip. */
 export type EncodedRow = readonly string[];
-
-/** Escaped in JSON: what jsonb cannot hold. An even number of backslashes before the `u` is text that only looks like it. */
-const unstorable = /(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f][0-9a-f]{2})/i;
 
 /** The row's elements, or null when the database could not hold it. */
 export function encodeRow({
@@ -25,7 +22,7 @@ export function encodeRow({
   clientIp,
 }: LogRow): EncodedRow | null {
   const json = JSON.stringify(metadata);
-  if (json.includes("\\u") && unstorable.test(json)) return null;
+  if (!isStorableJson(json)) return null;
   if (!isStorable(message) || !isStorable(level) || !tags.every(isStorable)) return null;
   return [
     String(project.id),

@@ -23,12 +23,19 @@ export function pipelineRoutes(parts: PipelinesParts) {
 
   /** Fails with `unprocessable`, `notFound` for endpoints that cannot be. */
   async function requireEndpoints({ sources = [], targets = [] }: Partial<Definition>): Promise<void> {
-    for (const { type, connector_id } of [...sources, ...targets])
-      if (connector_id !== undefined) await connectors.find(requireNumber("connector", connector_id));
-      else connectors.requireType(type ?? "");
+    for (const [list, endpoints] of Object.entries({ sources, targets }))
+      for (const [index, { type, connector_id }] of endpoints.entries())
+        if (connector_id !== undefined) await connectors.find(requireNumber("connector", connector_id));
+        else connectors.requireType(type ?? "", `${list}.${index}.type`);
   }
 
   const number = (id: string) => requireNumber("pipeline", id);
+
+  /** Numbers of a pipeline that is there and of a run. */
+  async function runOf(params: { pipeline_id: string; run_id: string }): Promise<[number, number]> {
+    const { id } = await pipelines.find(number(params.pipeline_id));
+    return [id, requireNumber("run", params.run_id)];
+  }
 
   return new Elysia({ prefix: "/pipelines", tags })
     .use(authenticated(parts))
@@ -187,14 +194,13 @@ export function pipelineRoutes(parts: PipelinesParts) {
     )
     .get(
       "/:pipeline_id/runs/:run_id",
-      async ({ params }) =>
-        shownRun(await runs.find(number(params.pipeline_id), requireNumber("run", params.run_id))),
+      async ({ params }) => shownRun(await runs.find(...(await runOf(params)))),
       { response: { 200: schemas.anything, ...failures }, detail: { summary: "One run" } },
     )
     .get(
       "/:pipeline_id/runs/:run_id/logs",
       async ({ params, query: { after, limit } }) => {
-        const run = await runs.find(number(params.pipeline_id), requireNumber("run", params.run_id));
+        const run = await runs.find(...(await runOf(params)));
         return { items: await runs.logs(run.id, after, limit) };
       },
       {
@@ -206,7 +212,7 @@ export function pipelineRoutes(parts: PipelinesParts) {
     .post(
       "/:pipeline_id/runs/:run_id/cancel",
       async ({ params, status }) => {
-        const run = await runs.cancel(number(params.pipeline_id), requireNumber("run", params.run_id));
+        const run = await runs.cancel(...(await runOf(params)));
         return status(202, shownRun(run));
       },
       { response: { 202: schemas.anything, ...failures }, detail: { summary: "Cancel a run" } },

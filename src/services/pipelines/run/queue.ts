@@ -59,8 +59,9 @@ export interface RunEnd {
 /** Keeps how a run ended, or that it waits for its next attempt. False: it is no longer ours. */
 export async function finishRun(sql: Sql, runId: number, owner: string, end: RunEnd): Promise<boolean> {
   const retries = end.status === "failed" && end.retryAfter !== null;
-  const done = await sql`update pipelines.runs set status = ${retries ? "pending" : end.status},
-      finished_at = ${retries ? null : sql`now()`}, not_before = now() + make_interval(secs => ${end.retryAfter ?? 0}),
+  const done = await sql`update pipelines.runs set
+      status = case when ${retries} and cancel_requested is not null then 'cancelled' else ${retries ? "pending" : end.status} end,
+      finished_at = case when ${retries} and cancel_requested is null then null else now() end, not_before = now() + make_interval(secs => ${end.retryAfter ?? 0}),
       phase = null, lease_owner = null, lease_until = null, rows_processed = ${end.rows},
       metrics = ${JSON.stringify(end.metrics)}::text::jsonb, error_code = ${end.errorCode}, error = ${end.error}
     where id = ${runId} and lease_owner = ${owner} and status = 'running'`;

@@ -108,7 +108,7 @@ async function readIndexes(session: Session, { oid }: FoundTable): Promise<Table
     from pg_catalog.pg_index i join pg_catalog.pg_class c on c.oid = i.indexrelid
     cross join unnest(i.indkey::int2[]) with ordinality as k(attribute, place)
     left join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attribute and k.attribute <> 0
-    where i.indrelid = $1::oid and k.place <= i.indnkeyatts group by c.relname order by c.relname`,
+    where i.indrelid = $1::oid and not i.indisprimary and k.place <= i.indnkeyatts group by c.relname order by c.relname`,
     [oid],
   );
   return rows.map(([name, columns]) => ({

@@ -4,7 +4,6 @@ import { PostgresError } from "./messages.ts";
 
 /** By SQLSTATE (PostgreSQL documentation, appendix A), the longest prefix first. */
 const codes: readonly (readonly [string, ConnectorError["code"]])[] = [
-  ["3D000", "notFound"],
   ["3F000", "notFound"],
   ["42P01", "notFound"],
   ["42703", "schema"],

@@ -35,7 +35,13 @@ export function parseTable(text: string, defaultSchema: string | null): TableNam
     if (!match[0].endsWith(".")) break;
   }
   const [first, second] = parts;
-  if (first === undefined || parts.length > 2 || rest !== "" || text.trimEnd().endsWith("."))
+  if (
+    first === undefined ||
+    text.includes("\0") ||
+    parts.length > 2 ||
+    rest !== "" ||
+    text.trimEnd().endsWith(".")
+  )
     throw new ConnectorError("notFound", `${text} is not the name of a table`);
   return second === undefined ? { schema: defaultSchema, name: first } : { schema: first, name: second };
 }
