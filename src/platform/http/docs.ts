@@ -85,7 +85,7 @@ function describeBodies(app: AnyElysia, paths: Record<string, Record<string, unk
       | undefined;
     if (operation && hooks.body instanceof z.ZodType)
       operation.requestBody = {
-        required: true,
+        required: !hooks.body.safeParse(undefined).success,
         content: { "application/json": { schema: jsonSchemaOf(hooks.body) } },
       };
   }
