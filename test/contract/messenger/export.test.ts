@@ -23,7 +23,10 @@ beforeAll(async () => {
   [admin, formula] = [await join(url(), "admin"), await join(url(), "=formula")];
   await ask(url(), "PUT", "/users/1", { token: admin.token, body: { display_name: '@"x", y' } });
   for (const content of texts) await say(url(), admin, formula, content);
+  // Times of messages have microseconds: in the same millisecond they would lie behind it.
+  await Bun.sleep(5);
   between = new Date().toISOString();
+  await Bun.sleep(5);
   await Bun.sleep(2);
   await join(url(), "late");
   const image = { message_type: "image", file_name: "+1.png", file_size: 100 };
