@@ -129,7 +129,6 @@ needsPostgres("the catalogue is told", async () => {
     indexes: [
       { name: "by_expression", columns: ["lower(name)"] },
       { name: "by_name", columns: ["name", "n"] },
-      { name: "numbers_pkey", columns: ["n"] },
     ],
   });
   const decimal = { kind: "decimal", precision: 10, scale: 2 } as const;
