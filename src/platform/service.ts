@@ -14,6 +14,8 @@ export interface Service {
   sockets: SocketRoute[];
   /** Largest request body in bytes. */
   bodyLimit: number;
+  /** Who may send more than 64 KiB: nobody's large body is read before it is known whose it is. Everybody, when it is left out. */
+  mayBeLarge?(request: Request): boolean | Promise<boolean>;
   /** Paths that take `application/x-www-form-urlencoded` beside JSON. */
   formPaths?: string[];
   /** Paths whose bodies are left to their routes, with limits of their own. */

@@ -72,6 +72,19 @@ function failureOf(code: string | number, error: unknown): Failure {
   return databaseAway(error) ?? new Failure("unexpected", "Internal server error", { cause: error });
 }
 
+/** How much of a request's body is read. Whether it may be large is asked only where it says that it is, or does not say. */
+function limitOf(service: Service | undefined, request: Request): number | Promise<number> {
+  const limit = service?.bodyLimit ?? platformBodyLimit;
+  const length = Number(request.headers.get("content-length") ?? Number.NaN);
+  if (!service?.mayBeLarge || limit <= platformBodyLimit || length <= platformBodyLimit) return limit;
+  const may = service.mayBeLarge(request);
+  return may instanceof Promise
+    ? may.then((yes) => (yes ? limit : platformBodyLimit))
+    : may
+      ? limit
+      : platformBodyLimit;
+}
+
 /** Methods that each path of `app` answers. A path that stands for itself does not count as one that a parameter would match too. */
 function methodsOf(app: AnyElysia): (path: string) => string[] {
   const routes = app.routes
@@ -115,7 +128,8 @@ export function createApp(
     return notFound("Not Found");
   };
 
-  const app = new Elysia()
+  // A host of one to three letters is a host too: Elysia would otherwise look for the path behind it.
+  const app = new Elysia({ handler: { standardHostname: false } })
     .headers(defaultHeaders)
     .onRequest(({ request, set }) => {
       set.headers["x-request-id"] = requests.of(request).id;
@@ -135,7 +149,10 @@ export function createApp(
       const path = pathname.replace(/\/$/, "");
       if (service?.streamPaths?.includes(path)) return unread;
       const takesForm = service?.formPaths?.includes(path) ?? false;
-      return readBody(request, service?.bodyLimit ?? platformBodyLimit, takesForm);
+      const limit = limitOf(service, request);
+      return limit instanceof Promise
+        ? limit.then((most) => readBody(request, most, takesForm))
+        : readBody(request, limit, takesForm);
     })
     .use(platformRoutes);
   for (const service of services) app.use(service.routes);

@@ -34,8 +34,8 @@ export interface SocketRoute {
 
 /** Frames are small: files go by HTTP. */
 const largestFrame = 64 * 1024;
-/** A client that does not read is closed rather than silently losing messages. */
-const largestBacklog = 1024 * 1024;
+/** A client that does not read is closed rather than silently losing messages. Above the largest frame that a service sends: an image of the Messenger. */
+const largestBacklog = 16 * 1024 * 1024;
 const idleSeconds = 120;
 
 /** The handlers that `Bun.serve` takes; everything is up to the connection. */

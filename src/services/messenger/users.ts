@@ -56,7 +56,7 @@ export async function listUsers(
       .select()
       .from(accounts)
       .where(where)
-      .orderBy(direction(columns[query.sortBy]), asc(accounts.id))
+      .orderBy(sql`${direction(columns[query.sortBy])} nulls last`, asc(accounts.id))
       .limit(size)
       .offset(skip),
     orm.select({ total: count() }).from(accounts).where(where),

@@ -36,8 +36,16 @@ export interface ClientHost {
   missed(accountId: number, seq: number, limit: number): AsyncGenerator<Delivery>;
   leave(client: Client): void;
   typing(from: number, to: number, isTyping: boolean): void;
+  /** The client was told that it is in: it hears of others from now on. */
+  acknowledged(client: Client): void;
+  /** Takes note of a connection, and forgets it in `leave`. */
+  opened(client: Client): void;
+  /** The time that is shown, in milliseconds since 1970. */
   now(): number;
 }
+
+/** For all that is measured: a clock that nobody sets. */
+const ticks = (): number => performance.now();
 
 /** Bytes that may wait for a slow reader before it is told nothing more until it has read them. */
 const highWater = 256 * 1024;
@@ -73,6 +81,7 @@ export class Client implements Connection {
   private openedAt = 0;
   private heardAt = 0;
   private pingedAt = 0;
+  private isEntering = false;
   private slowSince: number | null = null;
   private onDrained: (() => void) | null = null;
   private allowance = burst;
@@ -83,8 +92,9 @@ export class Client implements Connection {
   }
 
   async open(socket: Socket): Promise<void> {
-    const now = this.options.host.now();
+    const now = ticks();
     this.socket = socket;
+    this.options.host.opened(this);
     this.openedAt = this.heardAt = this.pingedAt = this.allowedAt = now;
     if (this.options.token !== null) await this.enter(this.options.token);
   }
@@ -93,14 +103,12 @@ export class Client implements Connection {
     if (this.state === "closed" || !this.isAllowed()) return;
     const command = answerTo(message, this.options.host.now());
     if (this.member === null) {
-      if (this.options.token !== null || command.kind !== "auth") return;
-      this.openedAt = Number.POSITIVE_INFINITY;
-      await this.enter(command.token);
+      if (this.options.token === null && command.kind === "auth") await this.enter(command.token);
     } else this.obey(command, this.member);
   }
 
   pong(): void {
-    this.heardAt = this.options.host.now();
+    this.heardAt = ticks();
   }
 
   drain(): void {
@@ -146,29 +154,40 @@ export class Client implements Connection {
     if (this.state === "closed") {
       // It was told to end, and does not even read that.
       if (now - this.heardAt > silentMilliseconds) this.socket?.terminate();
-    } else if (this.member === null) {
+    } else if (this.feed === null) {
       if (now - this.openedAt > authMilliseconds) this.end(codes.unauthenticated);
     } else if (now - this.heardAt > silentMilliseconds) this.end(codes.goingAway, "Нет ответа");
     else if (this.slowSince !== null && now - this.slowSince > slowMilliseconds)
       this.end(codes.tryAgainLater, "Слишком медленное чтение");
-    else if (now - this.pingedAt >= pingMilliseconds) this.ping(now);
+    else if (!this.isSlow() && now - this.pingedAt >= pingMilliseconds) this.ping(now);
   }
 
   private ping(now: number): void {
     this.pingedAt = now;
-    if (this.slowSince !== null) return;
-    this.say(JSON.stringify({ event: "ping", timestamp: new Date(now).toISOString() }));
+    const timestamp = new Date(this.options.host.now()).toISOString();
+    this.say(JSON.stringify({ event: "ping", timestamp }));
     this.socket?.ping();
   }
 
   private async enter(token: string): Promise<void> {
+    if (this.isEntering) return;
+    this.isEntering = true;
+    try {
+      await this.admitted(token);
+    } catch {
+      // The database is away: the client comes back.
+      this.end(codes.tryAgainLater, "Сервис временно недоступен");
+    }
+  }
+
+  private async admitted(token: string): Promise<void> {
     const { host, userId, since } = this.options;
     const member = await host.authenticate(token, userId);
-    if (this.state === "closed") return;
+    if (this.isClosed()) return;
     if (typeof member === "number") return this.end(member);
     this.member = member;
     const admitted = await host.admit(this, since);
-    if (this.state === ("closed" as State)) return host.leave(this);
+    if (this.isClosed()) return;
     if (typeof admitted === "number") {
       this.member = null;
       return this.end(admitted);
@@ -176,10 +195,14 @@ export class Client implements Connection {
     this.feed = admitted.feed;
     this.position = admitted.position;
     const data = { connection_id: this.id, user_id: member.accountId };
-    this.say(
-      JSON.stringify({ event: "connection_ack", data, timestamp: new Date(host.now()).toISOString() }),
-    );
+    const timestamp = new Date(host.now()).toISOString();
+    this.say(JSON.stringify({ event: "connection_ack", data, timestamp }));
+    host.acknowledged(this);
     await this.catchUp();
+  }
+
+  private isClosed(): boolean {
+    return this.state === "closed";
   }
 
   /** Tells what was missed, as fast as the client reads, and goes live when nothing is left. */
@@ -221,7 +244,7 @@ export class Client implements Connection {
 
   private isSlow(): boolean {
     const isSlow = (this.socket?.getBufferedAmount() ?? 0) > highWater;
-    if (isSlow) this.slowSince ??= this.options.host.now();
+    if (isSlow) this.slowSince ??= ticks();
     return isSlow;
   }
 
@@ -232,14 +255,15 @@ export class Client implements Connection {
   }
 
   private obey(command: Command, { accountId }: Member): void {
-    this.heardAt = this.options.host.now();
-    if (command.kind === "reply") this.say(command.frame);
-    else if (command.kind === "typing") this.options.host.typing(accountId, command.to, command.isTyping);
+    this.heardAt = ticks();
+    if (command.kind === "reply") {
+      if (this.slowSince === null) this.say(command.frame);
+    } else if (command.kind === "typing") this.options.host.typing(accountId, command.to, command.isTyping);
   }
 
   /** Whether the client may send one more frame; ends it when not. */
   private isAllowed(): boolean {
-    const now = this.options.host.now();
+    const now = ticks();
     this.allowance = Math.min(burst, this.allowance + ((now - this.allowedAt) / 1000) * framesPerSecond);
     this.allowedAt = now;
     if (this.allowance < 1) {

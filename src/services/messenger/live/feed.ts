@@ -16,16 +16,19 @@ export class Feed {
   /** The last number that was heard of. */
   private known = 0;
   private isReading = false;
-  private readonly starting: Promise<void>;
+  private starting: Promise<void> | null = null;
 
   constructor(accountId: number, deliveries: Deliveries) {
     this.accountId = accountId;
     this.deliveries = deliveries;
-    this.starting = this.start();
   }
 
-  /** The last number that went out, once that is known. */
+  /** Resolves once it is known where the account is. Rejects while the database is away; asked again, it looks again. */
   async ready(): Promise<void> {
+    this.starting ??= this.start().catch((error: unknown) => {
+      this.starting = null;
+      throw error;
+    });
     await this.starting;
   }
 

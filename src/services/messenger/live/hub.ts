@@ -16,8 +16,10 @@ const keepAliveMilliseconds = 300_000;
 
 /** Who hears of comings and goings. */
 export interface Attendance {
-  /** A client came in; it is told of all others from now on. */
-  arrived(client: Client, accountId: number): void;
+  /** An account has a connection here. */
+  arrived(accountId: number): void;
+  /** A client is to be told of all others from now on. */
+  listens(client: Client): void;
   /** The last connection of an account to this server is gone. */
   left(accountId: number): void;
 }
@@ -47,11 +49,11 @@ export class Hub implements ClientHost {
   }
 
   start(): void {
-    const { now, log } = this.options;
+    const { log } = this.options;
     const warn = (what: string) => (error: unknown) => log.warn({ reason: reasonOf(error) }, what);
     this.timers = [
       setInterval(() => {
-        const time = now();
+        const time = performance.now();
         for (const client of this.clients) client.tick(time);
       }, tickMilliseconds),
       setInterval(
@@ -132,13 +134,22 @@ export class Hub implements ClientHost {
     );
     await members.ensureInboxes([accountId]);
     await feed.ready();
-    attendance.arrived(client, accountId);
+    // It may have left meanwhile, and leaves once.
+    if (feed.clients.has(client)) attendance.arrived(accountId);
     const position = since === null ? feed.last : await deliveries.seqOfMessage(accountId, since);
     return { feed, position };
   }
 
   missed(accountId: number, seq: number, limit: number): AsyncGenerator<Delivery> {
     return this.options.deliveries.after(accountId, seq, limit);
+  }
+
+  opened(client: Client): void {
+    this.clients.add(client);
+  }
+
+  acknowledged(client: Client): void {
+    this.options.attendance.listens(client);
   }
 
   typing(from: number, to: number, isTyping: boolean): void {
@@ -160,14 +171,12 @@ export class Hub implements ClientHost {
     const query = new URL(request.url).searchParams;
     const token = bearerToken(request.headers.get("authorization")) ?? query.get("token");
     const since = query.get("since");
-    const client = new Client({
+    return new Client({
       host: this,
       userId: params.user_id ?? "",
       token,
       since: since !== null && /^\d{1,15}$/.test(since) ? Number(since) : null,
     });
-    this.clients.add(client);
-    return client;
   }
 
   /** Whoever is connected is active: the session does not run out. */

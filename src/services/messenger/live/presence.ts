@@ -75,7 +75,7 @@ export class Presence {
     this.isStopped = true;
     if (this.timer) clearInterval(this.timer);
     for (const timer of this.leaving.values()) clearTimeout(timer);
-    await this.bury([this.instance]);
+    await this.tell(await this.bury([this.instance]));
   }
 
   /** Whether this is the only server, as far as it knows. */
@@ -122,6 +122,8 @@ export class Presence {
 
   /** Writes who came and went here, many at once, and tells what that changed. */
   private async write(): Promise<void> {
+    const warn = (error: unknown) =>
+      this.options.log.warn({ reason: reasonOf(error) }, "other servers could not be told who is online");
     this.isWriting = true;
     await new Promise<void>((resolve) => setImmediate(resolve));
     while (this.dirty.size > 0 && !this.isStopped) {
@@ -130,9 +132,12 @@ export class Presence {
       try {
         const came = ids.filter((id) => this.here.has(id) && !this.written.has(id));
         const went = ids.filter((id) => !this.here.has(id) && this.written.has(id));
-        await this.tell(await this.change(came, went));
+        const changes = await this.change(came, went);
         for (const id of came) this.written.add(id);
         for (const id of went) this.written.delete(id);
+        await this.noteSeen(changes);
+        // Others that cannot be told now read it all when they can be (`onResync`).
+        await this.tell(changes).catch(warn);
       } catch (error) {
         this.options.log.warn({ reason: reasonOf(error) }, "who is online could not be kept");
         for (const id of ids) this.dirty.add(id);
@@ -153,6 +158,14 @@ export class Presence {
         and account_id = any(${numberArray(went)}::text::int[])`;
       return await turned(tx, all, came, this.instance, this.options.now());
     });
+  }
+
+  /** Of those who went; apart from the above, so that no lock of an account is waited for while an inbox is held. */
+  private async noteSeen(changes: readonly Change[]): Promise<void> {
+    const gone = changes.filter(([, isOnline]) => isOnline === 0).map(([id]) => id);
+    if (gone.length > 0)
+      await this.options
+        .sql`update identity.accounts set last_seen = now() where id = any(${numberArray(gone)}::text::int[])`;
   }
 
   private async tell(changes: Change[]): Promise<void> {
@@ -196,7 +209,11 @@ export class Presence {
         from messenger.instances where id <> ${this.instance}`;
       this.others = rows.filter(({ dead }) => dead !== true).length;
       const dead = rows.filter((row) => row.dead === true).map(({ id }) => String(id));
-      if (dead.length > 0) await this.tell(await this.bury(dead));
+      if (dead.length > 0) {
+        const changes = await this.bury(dead);
+        await this.noteSeen(changes);
+        await this.tell(changes);
+      }
     } catch (error) {
       log.warn({ reason: reasonOf(error) }, "who is online could not be kept");
     }
@@ -242,8 +259,5 @@ async function turned(
     const id = Number(row.account_id);
     return [id, arrived.has(id) ? 1 : 0, now, Number(row.version)];
   });
-  const gone = changes.filter(([, isOnline]) => isOnline === 0).map(([id]) => id);
-  if (gone.length > 0)
-    await tx`update identity.accounts set last_seen = now() where id = any(${numberArray(gone)}::text::int[])`;
   return changes;
 }

@@ -20,7 +20,7 @@ const mediaTypes: Record<string, string> = {
   gif: "image/gif",
   webp: "image/webp",
 };
-const dataUrl = /^data:([\w.+/-]*)(?:;[\w=.-]+)*;base64,/i;
+const dataUrl = /^data:image\/[\w.+-]+(?:;[\w=.-]+)*;base64,/i;
 
 const notAnImage = () => fieldFailure("content", "ожидается изображение PNG, JPEG, GIF или WebP в base64");
 
@@ -35,6 +35,10 @@ function bytesOf(base64: string): Buffer {
   }
 }
 
+/** Pixels of a GIF's logical screen, which its frames need not fill (GIF89a, 18); 0 of other images. */
+const screenOf = (bytes: Buffer): number =>
+  bytes.subarray(0, 3).toString("latin1") === "GIF" ? bytes.readUInt16LE(6) * bytes.readUInt16LE(8) : 0;
+
 /** The image of a message's `content`, known by its bytes and decoded once to the end. Fails with `MSG_004` or `VAL_001`. */
 export async function readImage(content: string): Promise<Image> {
   const prefix = dataUrl.exec(content)?.[0] ?? "";
@@ -46,7 +50,8 @@ export async function readImage(content: string): Promise<Image> {
     const { format, width, height } = await image.metadata();
     const mediaType = mediaTypes[format];
     if (mediaType === undefined) throw notAnImage();
-    if (width * height > mostPixels) throw fieldFailure("content", "изображение больше 25 мегапикселей");
+    if (width * height > mostPixels || screenOf(bytes) > mostPixels)
+      throw fieldFailure("content", "изображение больше 25 мегапикселей");
     await image.resize(1, 1).bytes();
     return { mediaType, prefix, bytes, encoded: bytes.toString("base64") === base64 ? null : base64 };
   } catch (error) {

@@ -34,10 +34,11 @@ export class Members {
     const [first, second] = [0, 1].map((side) => numberArray(unknown.map((pair) => pair[side] ?? 0)));
     const given = this
       .sql`unnest(${first ?? ""}::text::int[], ${second ?? ""}::text::int[]) as u(first, second)`;
+    // An account that is being deleted is waited for, and then is not there.
     await this.sql`insert into messenger.conversations (first_id, second_id)
       select first, second from ${given}
-      join messenger.inboxes a on a.account_id = first join messenger.inboxes b on b.account_id = second
-      order by 1, 2 on conflict do nothing`;
+      join identity.accounts a on a.id = first join identity.accounts b on b.id = second
+      where a.is_active and b.is_active order by 1, 2 for key share of a, b on conflict do nothing`;
     const rows = await this.sql`select id::float8 as id, first_id, second_id from messenger.conversations
       join ${given} on (first_id, second_id) = (first, second)`;
     if (this.conversations.size > mostRemembered) this.conversations.clear();

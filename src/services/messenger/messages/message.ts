@@ -41,7 +41,9 @@ const isoForm = /^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)
 /** Microseconds since 1970 of an ISO 8601 time, UTC where it names no zone; null when it is none. */
 export function microsOf(text: string): number | null {
   // A `+` of a zone that was not escaped in a query has become a blank.
-  const parts = isoForm.exec(text.trim().replace(/ (\d\d:?\d\d)$/, "+$1"));
+  const parts = isoForm.exec(
+    text.trim().replace(/([T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?) (\d\d:?\d\d)$/i, "$1+$2"),
+  );
   if (!parts) return null;
   const [, day, minutes = "00:00", seconds = "00", fraction = "", zone = "Z"] = parts;
   // A day that the calendar does not have is none.

@@ -20,6 +20,10 @@ const mostBytesAtOnce = 16 * 1024 * 1024;
 const mostBytes = 128 * 1024 * 1024;
 const draftOverhead = 300;
 
+/** Whether PostgreSQL refused the data (classes 22, 23 and 54), so that surely nothing was stored. */
+const isRefusal = (error: unknown): boolean =>
+  error instanceof Error && "code" in error && /^(22|23|54)\w{3}$/.test(String(error.code));
+
 const sizeOf = ({ body }: Draft): number =>
   draftOverhead + ("text" in body ? body.text.length : body.image.bytes.length);
 
@@ -81,8 +85,8 @@ export class SendQueue {
         if (result === undefined || result instanceof Failure) pending.reject(result);
         else pending.resolve(result);
     } catch (error) {
-      // One that the database refuses must not take the others with it.
-      if (batch.length > 1) for (const one of batch) await this.storeBatch([one]);
+      // One that the database refuses must not take the others with it. Of a lost connection nobody knows whether it had stored them: they are not stored again.
+      if (batch.length > 1 && isRefusal(error)) for (const one of batch) await this.storeBatch([one]);
       else for (const { reject } of batch) reject(error);
     }
   }
