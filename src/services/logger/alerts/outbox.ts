@@ -80,6 +80,8 @@ export class Outbox {
   }
 
   private async run(): Promise<void> {
+    // `running` is set once this has been left for the first time, and only then may it be taken away again.
+    await Promise.resolve();
     while (this.isWanted && !this.isStopped && this.busy.size < mostAtOnce) {
       this.isWanted = false;
       try {

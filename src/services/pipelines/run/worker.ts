@@ -109,6 +109,8 @@ export class RunWorker {
 
   private async fill(): Promise<void> {
     const { sql, log, concurrency, topics } = this.options;
+    // `filling` is set once this has been left for the first time, and only then may it be taken away again.
+    await Promise.resolve();
     while (this.isWanted && !this.isStopped) {
       this.isWanted = false;
       try {
