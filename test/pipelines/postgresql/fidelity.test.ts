@@ -159,7 +159,7 @@ needsPostgres("names may hold anything", async () => {
   ];
   const quote = (name: string) => `"${name.replaceAll('"', '""')}"`;
   await server.admin.query(`create schema ${quote(schema)};
-    create table ${quote(schema)}.${quote(table)} (${columns.map((name) => `${quote(name)} text not null`).join(", ")}, primary key (${quote(columns[0]!)}));
+    create table ${quote(schema)}.${quote(table)} (${columns.map((name) => `${quote(name)} text not null`).join(", ")}, primary key (${quote(columns[0]!)}), unique (${quote(columns[1]!)}));
     insert into ${quote(schema)}.${quote(table)} values ('1', '2', '3', '4', '5')`);
   const connector = server.connector({ schema });
   const request = { table: quote(table), cursor: { column: columns[0]!, after: "0", upTo: "1" } };
@@ -178,6 +178,6 @@ needsPostgres("names may hold anything", async () => {
   }).toEqual({
     rowCount: 1,
     key: [true, false, false, false, false],
-    indexed: [[columns[0]!]],
+    indexed: [[columns[1]!]],
   });
 });
