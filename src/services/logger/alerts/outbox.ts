@@ -7,6 +7,7 @@ import type { Sql } from "postgres";
 import type { Topics } from "../../../platform/realtime/topics.ts";
 import type { Log } from "../../../platform/telemetry/log.ts";
 import { reasonOf } from "../../../platform/telemetry/startup-error.ts";
+import { Wakeable } from "../../../platform/wakeable.ts";
 import type { SystemLog } from "../system-log.ts";
 import type { Channel, Notice } from "./notice.ts";
 
@@ -52,8 +53,7 @@ export class Outbox {
   /** Recipients that are being told. */
   private readonly busy = new Map<string, Promise<void>>();
   private timer: Timer | null = null;
-  private running: Promise<void> | null = null;
-  private isWanted = false;
+  private readonly looking = new Wakeable(() => this.look());
   private isStopped = false;
 
   constructor(options: OutboxOptions) {
@@ -68,35 +68,28 @@ export class Outbox {
   async stop(): Promise<void> {
     this.isStopped = true;
     if (this.timer) clearInterval(this.timer);
-    await this.running;
+    await this.looking.settled();
     await Promise.all(this.busy.values());
   }
 
   /** Says that something was put into the outbox. */
   wake(): void {
-    this.isWanted = true;
-    if (this.isStopped) return;
-    this.running ??= this.run();
+    if (!this.isStopped) this.looking.wake();
   }
 
-  private async run(): Promise<void> {
-    // `running` is set once this has been left for the first time, and only then may it be taken away again.
-    await Promise.resolve();
-    while (this.isWanted && !this.isStopped && this.busy.size < mostAtOnce) {
-      this.isWanted = false;
-      try {
-        const rows = await this.claim();
-        const groups = Map.groupBy(rows, ({ channel, recipient, project_id }) =>
-          keyOf(channel, recipient, project_id),
-        );
-        for (const [key, group] of groups) this.busy.set(key, this.tell(key, group));
-        if (rows.length > 0) this.isWanted = true;
-      } catch (error) {
-        this.options.log.warn({ reason: reasonOf(error) }, "alerts could not be looked for");
-      }
+  private async look(): Promise<void> {
+    // Whoever is done wakes it again.
+    if (this.isStopped || this.busy.size >= mostAtOnce) return;
+    try {
+      const rows = await this.claim();
+      const groups = Map.groupBy(rows, ({ channel, recipient, project_id }) =>
+        keyOf(channel, recipient, project_id),
+      );
+      for (const [key, group] of groups) this.busy.set(key, this.tell(key, group));
+      if (rows.length > 0) this.wake();
+    } catch (error) {
+      this.options.log.warn({ reason: reasonOf(error) }, "alerts could not be looked for");
     }
-    // In the same turn as the last look: whatever is wanted after it begins anew.
-    this.running = null;
   }
 
   private async tell(key: string, rows: Claimed[]): Promise<void> {

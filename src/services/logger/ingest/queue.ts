@@ -4,6 +4,7 @@
  */
 import type { Sql } from "postgres";
 import type { Queries } from "../../../platform/database/connect.ts";
+import { GroupCommit } from "../../../platform/database/group-commit.ts";
 import { conflict, type Failure, invalid, unavailable } from "../../../platform/http/failures.ts";
 import type { Log } from "../../../platform/telemetry/log.ts";
 import { reasonOf } from "../../../platform/telemetry/startup-error.ts";
@@ -54,9 +55,11 @@ const poison = () => invalid("Лог содержит недопустимые �
 
 export class IngestQueue {
   private readonly options: QueueOptions;
-  private pending: Pending[] = [];
-  private bytes = 0;
-  private isFlushing = false;
+  private readonly commits = new GroupCommit<Pending>({
+    store: (batch) => this.storeBatch(batch),
+    mostItems: mostRowsAtOnce,
+    mostBytes: mostBytesAtOnce,
+  });
   private nextId = 0;
   private lastId = -1;
 
@@ -66,7 +69,7 @@ export class IngestQueue {
 
   /** Whether there is no room. */
   get isFull(): boolean {
-    return this.bytes >= mostBytes;
+    return this.commits.bytes >= mostBytes;
   }
 
   /** Queues a row. It is refused at once when the queue is full or the database could not hold it. */
@@ -81,9 +84,7 @@ export class IngestQueue {
       return;
     }
     const size = lengthOf(encoded) + rowOverhead;
-    this.bytes += size;
-    this.pending.push({ row, encoded, size, settle, id: 0 });
-    if (!this.isFlushing) void this.flush();
+    this.commits.add({ row, encoded, size, settle, id: 0 });
   }
 
   /** Queues a row and waits for its commit; answers its number. */
@@ -91,29 +92,6 @@ export class IngestQueue {
     return new Promise((resolve, reject) => {
       this.add(row, (result) => (typeof result === "number" ? resolve(result) : reject(result)));
     });
-  }
-
-  private async flush(): Promise<void> {
-    this.isFlushing = true;
-    // What arrives in the same turn of the event loop goes together.
-    await new Promise<void>((resolve) => setImmediate(resolve));
-    while (this.pending.length > 0) {
-      const batch = this.take();
-      await this.storeBatch(batch);
-      for (const { size } of batch) this.bytes -= size;
-    }
-    this.isFlushing = false;
-  }
-
-  private take(): Pending[] {
-    let bytes = 0;
-    let count = 0;
-    for (const { size } of this.pending) {
-      if (count >= mostRowsAtOnce || (count > 0 && bytes + size > mostBytesAtOnce)) break;
-      bytes += size;
-      count++;
-    }
-    return this.pending.splice(0, count);
   }
 
   /** Stores what can be stored, and settles everything. A row that the database refuses is found by halving. */

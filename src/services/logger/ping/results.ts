@@ -6,6 +6,7 @@ import type { Sql } from "postgres";
 import type { Queries } from "../../../platform/database/connect.ts";
 import type { Log } from "../../../platform/telemetry/log.ts";
 import { reasonOf } from "../../../platform/telemetry/startup-error.ts";
+import { Wakeable } from "../../../platform/wakeable.ts";
 import { announce } from "../alerts/announce.ts";
 import type { Event } from "../alerts/notice.ts";
 import type { IngestQueue } from "../ingest/queue.ts";
@@ -71,7 +72,7 @@ export class PingResults {
   private readonly options: ResultsOptions;
   private readonly network = new OurNetwork();
   private waiting: Found[] = [];
-  private writing: Promise<void> | null = null;
+  private readonly writing = new Wakeable(() => this.write());
 
   constructor(options: ResultsOptions) {
     this.options = options;
@@ -82,13 +83,13 @@ export class PingResults {
     return new Promise((done) => {
       if (this.waiting.length >= mostWaiting) this.waiting.shift()?.done();
       this.waiting.push({ id, result, at: this.options.now(), done });
-      this.writing ??= this.write();
+      this.writing.wake();
     });
   }
 
   /** Resolves when everything that was taken is stored. */
   async drained(): Promise<void> {
-    await this.writing;
+    await this.writing.settled();
   }
 
   private async write(): Promise<void> {
@@ -104,8 +105,6 @@ export class PingResults {
         await Bun.sleep(retryMilliseconds);
       }
     }
-    // In the same turn as the last look: whatever comes after it begins anew.
-    this.writing = null;
   }
 
   private async store(batch: readonly Found[]): Promise<void> {

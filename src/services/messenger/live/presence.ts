@@ -8,6 +8,7 @@ import type { Queries } from "../../../platform/database/connect.ts";
 import type { Topics } from "../../../platform/realtime/topics.ts";
 import type { Log } from "../../../platform/telemetry/log.ts";
 import { reasonOf } from "../../../platform/telemetry/startup-error.ts";
+import { Wakeable } from "../../../platform/wakeable.ts";
 import type { Status } from "./statuses.ts";
 
 const topic = "messenger-presence";
@@ -48,7 +49,7 @@ export class Presence {
   private readonly known = new Map<number, { isOnline: boolean; version: number }>();
   private readonly dirty = new Set<number>();
   private written = new Set<number>();
-  private isWriting = false;
+  private readonly writing = new Wakeable(() => this.write());
   private others = 0;
   private timer: Timer | null = null;
   private isStopped = false;
@@ -117,14 +118,13 @@ export class Presence {
 
   private note(accountId: number): void {
     this.dirty.add(accountId);
-    if (!this.isWriting) void this.write();
+    this.writing.wake();
   }
 
   /** Writes who came and went here, many at once, and tells what that changed. */
   private async write(): Promise<void> {
-    const warn = (error: unknown) =>
-      this.options.log.warn({ reason: reasonOf(error) }, "other servers could not be told who is online");
-    this.isWriting = true;
+    const warn = (what: string) => (error: unknown) =>
+      this.options.log.warn({ reason: reasonOf(error) }, what);
     await new Promise<void>((resolve) => setImmediate(resolve));
     while (this.dirty.size > 0 && !this.isStopped) {
       const ids = [...this.dirty];
@@ -135,16 +135,15 @@ export class Presence {
         const changes = await this.change(came, went);
         for (const id of came) this.written.add(id);
         for (const id of went) this.written.delete(id);
-        await this.noteSeen(changes);
-        // Others that cannot be told now read it all when they can be (`onResync`).
-        await this.tell(changes).catch(warn);
+        // What is kept is told, whatever else fails. Others that cannot be told now read it all when they can be (`onResync`).
+        await this.noteSeen(changes).catch(warn("when users were last seen could not be kept"));
+        await this.tell(changes).catch(warn("other servers could not be told who is online"));
       } catch (error) {
         this.options.log.warn({ reason: reasonOf(error) }, "who is online could not be kept");
         for (const id of ids) this.dirty.add(id);
         await Bun.sleep(retryMilliseconds);
       }
     }
-    this.isWriting = false;
   }
 
   private async change(came: readonly number[], went: readonly number[]): Promise<Change[]> {

@@ -1,4 +1,5 @@
 /** The way of messages into the database: whatever is sent while a transaction runs goes into the next one, so that one commit serves many. */
+import { GroupCommit } from "../../../platform/database/group-commit.ts";
 import { Failure, unavailable } from "../../../platform/http/failures.ts";
 import type { Draft, Stored } from "./store.ts";
 
@@ -29,9 +30,11 @@ const sizeOf = ({ body }: Draft): number =>
 
 export class SendQueue {
   private readonly options: SendQueueOptions;
-  private pending: Pending[] = [];
-  private bytes = 0;
-  private isFlushing = false;
+  private readonly commits = new GroupCommit<Pending>({
+    store: (batch) => this.storeBatch(batch),
+    mostItems: mostAtOnce,
+    mostBytes: mostBytesAtOnce,
+  });
 
   constructor(options: SendQueueOptions) {
     this.options = options;
@@ -39,37 +42,11 @@ export class SendQueue {
 
   /** Stores a message; resolves after its commit. Fails with `MSG_002`, or `unavailable` when too much is waiting. */
   send(draft: Draft): Promise<Stored> {
-    if (this.bytes >= mostBytes)
+    if (this.commits.bytes >= mostBytes)
       return Promise.reject(unavailable("Слишком много сообщений в очереди", { retryAfter: 1 }));
     return new Promise((resolve, reject) => {
-      const size = sizeOf(draft);
-      this.bytes += size;
-      this.pending.push({ draft, size, resolve, reject });
-      if (!this.isFlushing) void this.flush();
+      this.commits.add({ draft, size: sizeOf(draft), resolve, reject });
     });
-  }
-
-  private async flush(): Promise<void> {
-    this.isFlushing = true;
-    // What arrives in the same turn of the event loop goes together.
-    await new Promise<void>((resolve) => setImmediate(resolve));
-    while (this.pending.length > 0) {
-      const batch = this.take();
-      await this.storeBatch(batch);
-      for (const { size } of batch) this.bytes -= size;
-    }
-    this.isFlushing = false;
-  }
-
-  private take(): Pending[] {
-    let bytes = 0;
-    let count = 0;
-    for (const { size } of this.pending) {
-      if (count >= mostAtOnce || (count > 0 && bytes + size > mostBytesAtOnce)) break;
-      bytes += size;
-      count++;
-    }
-    return this.pending.splice(0, count);
   }
 
   private async storeBatch(batch: readonly Pending[]): Promise<void> {

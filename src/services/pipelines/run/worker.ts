@@ -3,6 +3,7 @@ import type { Sql } from "postgres";
 import type { Topics } from "../../../platform/realtime/topics.ts";
 import type { Log } from "../../../platform/telemetry/log.ts";
 import { reasonOf } from "../../../platform/telemetry/startup-error.ts";
+import { Wakeable } from "../../../platform/wakeable.ts";
 import { ConnectorError } from "../connect/connector.ts";
 import type { Connectors } from "../connectors.ts";
 import type { Pipelines } from "../pipelines.ts";
@@ -65,8 +66,7 @@ export class RunWorker {
   private readonly options: WorkerOptions;
   private readonly active = new Map<number, Active>();
   private timer: Timer | null = null;
-  private filling: Promise<void> | null = null;
-  private isWanted = false;
+  private readonly filling = new Wakeable(() => this.fill());
   private isStopped = false;
 
   constructor(options: WorkerOptions) {
@@ -88,7 +88,7 @@ export class RunWorker {
   async stop(): Promise<void> {
     this.isStopped = true;
     if (this.timer) clearInterval(this.timer);
-    await this.filling;
+    await this.filling.settled();
     for (const id of this.active.keys()) this.stopRun(id, "shutdown");
     await Promise.all([...this.active.values()].map(({ done }) => done));
   }
@@ -103,30 +103,22 @@ export class RunWorker {
   }
 
   private wake(): void {
-    this.isWanted = true;
-    if (!this.isStopped) this.filling ??= this.fill();
+    if (!this.isStopped) this.filling.wake();
   }
 
   private async fill(): Promise<void> {
-    const { sql, log, concurrency, topics } = this.options;
-    // `filling` is set once this has been left for the first time, and only then may it be taken away again.
-    await Promise.resolve();
-    while (this.isWanted && !this.isStopped) {
-      this.isWanted = false;
-      try {
-        for (const { id, pipelineId } of await releaseDead(sql))
-          await topics.broadcast(newsTopic, { pipelineId, runId: id } satisfies RunNews);
-        while (this.active.size < concurrency && !this.isStopped) {
-          const run = await claimRun(sql, this.options.node);
-          if (!run) break;
-          this.launch(run);
-        }
-      } catch (error) {
-        log.warn({ reason: reasonOf(error) }, "runs cannot be taken");
+    const { sql, log, concurrency, topics, node } = this.options;
+    try {
+      for (const { id, pipelineId } of await releaseDead(sql))
+        await topics.broadcast(newsTopic, { pipelineId, runId: id } satisfies RunNews);
+      while (this.active.size < concurrency && !this.isStopped) {
+        const run = await claimRun(sql, node);
+        if (!run) break;
+        this.launch(run);
       }
+    } catch (error) {
+      log.warn({ reason: reasonOf(error) }, "runs cannot be taken");
     }
-    // In the same turn as the last look: whoever wakes it after that begins anew.
-    this.filling = null;
   }
 
   private launch(run: Run): void {
