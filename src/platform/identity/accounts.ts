@@ -1,6 +1,7 @@
 /** Accounts: made, found, changed, removed. Who may do so is the caller's to decide. */
 import { and, asc, eq, isNull, sql } from "drizzle-orm";
 import type { PostgresJsDatabase } from "drizzle-orm/postgres-js";
+import { isDuplicate, refusalOf } from "../database/refusal.ts";
 import { conflict, type Failure, notFound, unprocessable } from "../http/failures.ts";
 import { type Account, accountOf, keyOf } from "./account.ts";
 import { type Actor, type AuditEvent, type Orm, record } from "./audit.ts";
@@ -40,18 +41,9 @@ const firstAccountLock = 7_211_001;
 const isPresent = isNull(accounts.deletedAt);
 const byId = (id: number) => and(eq(accounts.id, id), isPresent);
 
-/** The SQLSTATE and constraint of what PostgreSQL refused, through whatever wraps it. */
-function refusalOf(error: unknown): { code: string; constraint: string } {
-  for (let at: unknown = error; at instanceof Error; at = at.cause)
-    if ("code" in at && typeof at.code === "string")
-      return { code: at.code, constraint: "constraint_name" in at ? String(at.constraint_name) : "" };
-  return { code: "", constraint: "" };
-}
-
 function duplicate(error: unknown): Failure | null {
-  const { code, constraint } = refusalOf(error);
-  if (code !== "23505") return null;
-  return constraint.includes("email") ? emailTaken() : usernameTaken();
+  if (!isDuplicate(error)) return null;
+  return refusalOf(error).constraint.includes("email") ? emailTaken() : usernameTaken();
 }
 
 const usernameTaken = () => conflict("Username already registered", { details: { field: "username" } });
@@ -204,8 +196,7 @@ export class Accounts {
       return;
     }
     const isSame =
-      found.passwordHash !== null &&
-      (await this.options.hashes.verify(password, found.passwordHash, async () => {}));
+      found.passwordHash !== null && (await this.options.hashes.verify(password, found.passwordHash));
     if (isSame && found.role === "admin" && found.isActive) return;
     const changes: AccountChanges = { role: "admin", isActive: true, ...(isSame ? {} : { password }) };
     await this.update(found.id, changes, actor, null);

@@ -1,7 +1,7 @@
 /** Logging in: the one way from a name and a password to a session, for every surface. */
 import { eq, sql } from "drizzle-orm";
 import type { PostgresJsDatabase } from "drizzle-orm/postgres-js";
-import { type Failure, unauthenticated } from "../http/failures.ts";
+import { unauthenticated } from "../http/failures.ts";
 import { type Account, accountOf } from "./account.ts";
 import type { Accounts } from "./accounts.ts";
 import { record } from "./audit.ts";
@@ -34,6 +34,8 @@ export interface Login {
   grant: Grant;
 }
 
+const wrong = () => unauthenticated("Incorrect username or password", { code: "AUTH_FAILED" });
+
 /** Logins. */
 export class Logins {
   private readonly options: LoginOptions;
@@ -56,18 +58,18 @@ export class Logins {
     const row = await this.options.accounts.findRow(username);
     const isUsable = row?.isActive === true && (attempt.accepts?.(accountOf(row)) ?? true);
     const hash = isUsable ? row.passwordHash : null;
-    // Looked at again when it is this attempt's turn: many at once must not get round the lock.
-    const admit = () => this.options.locks.check(key);
-    const isRight = await this.options.hashes.verify(password, hash, admit);
-    if (!isRight || !row) throw await this.failed(attempt, row);
-    await this.options.locks.succeed(key);
+    const isRight = await this.options.hashes.verify(password, hash, {
+      admit: () => this.options.locks.check(key),
+      settle: (isRight) => (isRight ? this.options.locks.succeed(key) : this.failed(attempt, row)),
+    });
+    if (!isRight || !row) throw wrong();
     return await this.succeeded(attempt, row);
   }
 
   private async failed(
     { address, username, lock, surface }: LoginAttempt,
     row: AccountRow | null,
-  ): Promise<Failure> {
+  ): Promise<void> {
     const { locks, orm } = this.options;
     const isLocked = await locks.fail({ address, username, mode: lock });
     const entry = {
@@ -78,7 +80,6 @@ export class Logins {
     };
     await record(orm, { event: "login_failed", ...entry });
     if (isLocked) await record(orm, { event: "locked", ...entry });
-    return unauthenticated("Incorrect username or password", { code: "AUTH_FAILED" });
   }
 
   private async succeeded({ address, password, surface }: LoginAttempt, row: AccountRow): Promise<Login> {
@@ -94,7 +95,7 @@ export class Logins {
           sql`${eq(accounts.id, row.id)} and ${accounts.isActive} and ${accounts.passwordHash} = ${row.passwordHash}`,
         )
         .returning();
-      if (!current) throw unauthenticated("Incorrect username or password", { code: "AUTH_FAILED" });
+      if (!current) throw wrong();
       const account = accountOf(current);
       await record(tx, {
         event: "login",

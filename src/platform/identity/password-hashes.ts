@@ -11,6 +11,14 @@ const mostAtOnce = 2;
 const mostWaiting = 250;
 const retrySeconds = 5;
 
+/** What else belongs to a check of a password, done while no other takes its place: so many guesses at once do not get round a lock. */
+export interface Turn {
+  /** Asked before anything is computed; what it throws ends the attempt. */
+  admit(): Promise<void>;
+  /** Told what came of it, before the next one is admitted. */
+  settle(isRight: boolean): Promise<void>;
+}
+
 export class PasswordHashes {
   private running = 0;
   private readonly waiting: (() => void)[] = [];
@@ -22,16 +30,15 @@ export class PasswordHashes {
     return await this.inTurn(() => Bun.password.hash(password, options));
   }
 
-  /**
-   * Whether a password is that of a hash; null stands for nobody's, which takes as long and is never right. `admit` is asked when it is this one's turn:
-   * what it throws ends the attempt before anything is computed.
-   */
-  async verify(password: string, hash: string | null, admit: () => Promise<void>): Promise<boolean> {
+  /** Whether a password is that of a hash; null stands for nobody's, which takes as long and is never right. */
+  async verify(password: string, hash: string | null, turn?: Turn): Promise<boolean> {
     return await this.inTurn(async () => {
-      await admit();
+      await turn?.admit();
       this.nobody ??= await Bun.password.hash(crypto.randomUUID(), options);
       const matches = await Bun.password.verify(password, hash ?? this.nobody);
-      return matches && hash !== null;
+      const isRight = matches && hash !== null;
+      await turn?.settle(isRight);
+      return isRight;
     });
   }
 
