@@ -9,8 +9,14 @@ export const testWithClickHouse = hasClickHouse ? test : test.skip;
 
 export const never: AbortSignal = new AbortController().signal;
 
-export const connectorTo = ({ host, port, username, password }: TestClickHouse): Connector =>
-  clickhouse({ config: { host, port, database: "default" }, credentials: { username, password } });
+/** How a connector is told of it. */
+export const clickhouseOptions = ({ host, port, username, password }: TestClickHouse) => ({
+  type: "clickhouse",
+  config: { host, port, database: "default" },
+  credentials: { username, password },
+});
+
+export const connectorTo = (server: TestClickHouse): Connector => clickhouse(clickhouseOptions(server));
 
 async function* once(text: string): AsyncGenerator<Uint8Array> {
   yield Buffer.from(text);
