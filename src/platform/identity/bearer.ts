@@ -17,6 +17,12 @@ export function authenticate(request: Request, sessions: Sessions): Identity | P
   return found instanceof Promise ? found.then(required) : required(found);
 }
 
+/** Whether a request carries a good token, whosever it is. */
+export async function hasGoodToken(request: Request, sessions: Sessions): Promise<boolean> {
+  const token = bearerToken(request.headers.get("authorization"));
+  return token !== null && !((await sessions.identify(token)) instanceof Failure);
+}
+
 function required(found: Identity | Failure): Identity {
   if (found instanceof Failure) throw found;
   return found;

@@ -2,11 +2,9 @@
 import { Elysia } from "elysia";
 import type { Config } from "../../config.ts";
 import type { Database } from "../../platform/database/connect.ts";
-import { Failure } from "../../platform/http/failures.ts";
 import type { Requests } from "../../platform/http/requests.ts";
-import { bearerToken } from "../../platform/identity/bearer.ts";
+import { hasGoodToken } from "../../platform/identity/bearer.ts";
 import type { IdentityService } from "../../platform/identity/identity.ts";
-import type { Sessions } from "../../platform/identity/sessions.ts";
 import type { Publisher } from "../../platform/realtime/sockets.ts";
 import type { Topics } from "../../platform/realtime/topics.ts";
 import type { Service } from "../../platform/service.ts";
@@ -45,12 +43,6 @@ export interface MessengerOptions {
 
 /** An image of 5 MiB is 7 MB of base64. */
 const largestBody = 8 * 1024 * 1024;
-
-/** Whether a request carries a good token: images are the only large bodies. */
-async function isMember(request: Request, sessions: Sessions): Promise<boolean> {
-  const token = bearerToken(request.headers.get("authorization"));
-  return token !== null && !((await sessions.identify(token)) instanceof Failure);
-}
 
 export function createMessenger(options: MessengerOptions): Service {
   const { config, log, now, database, topics, publisher, requests, identity, tokenKey } = options;
@@ -111,7 +103,7 @@ export function createMessenger(options: MessengerOptions): Service {
     prefixes: ["/auth", "/users", "/messages", "/admin", "/ws"],
     envelope: envelopeAt(now),
     bodyLimit: largestBody,
-    mayBeLarge: (request) => isMember(request, identity.sessions),
+    mayBeLarge: (request) => hasGoodToken(request, identity.sessions),
     routes: new Elysia()
       .use(authRoutes(parts))
       .use(userRoutes(parts))

@@ -1,6 +1,7 @@
 /** Lists of users. */
 import { and, asc, count, desc, eq, ilike, inArray, isNull, or, type SQL, sql } from "drizzle-orm";
 import type { PostgresJsDatabase } from "drizzle-orm/postgres-js";
+import { containing } from "../../platform/database/like.ts";
 import { type Account, accountOf } from "../../platform/identity/account.ts";
 import { accounts } from "../../platform/identity/tables.ts";
 import type { Page } from "./paging.ts";
@@ -31,8 +32,6 @@ export interface UserQuery {
   sortOrder: "asc" | "desc";
 }
 
-const literal = (text: string): string => `%${text.replace(/[\\%_]/g, "\\$&")}%`;
-
 const condition = ({ search, ids, includeInactive }: UserQuery): SQL | undefined =>
   and(
     isNull(accounts.deletedAt),
@@ -40,7 +39,7 @@ const condition = ({ search, ids, includeInactive }: UserQuery): SQL | undefined
     ids === undefined ? undefined : inArray(accounts.id, ids),
     search === undefined
       ? undefined
-      : or(ilike(accounts.username, literal(search)), ilike(accounts.fullName, literal(search))),
+      : or(ilike(accounts.username, containing(search)), ilike(accounts.fullName, containing(search))),
   );
 
 /** A page of users, and how many there are. */

@@ -1,5 +1,6 @@
 /** Connectors as they are kept: credentials sealed, shown to nobody. */
 import type { Sql } from "postgres";
+import { isDuplicate } from "../../platform/database/refusal.ts";
 import { conflict, unprocessable } from "../../platform/http/failures.ts";
 import type { Sealer } from "../../platform/identity/sealing.ts";
 import {
@@ -13,7 +14,6 @@ import type { TableSchema } from "./connect/types.ts";
 import type { Endpoint } from "./definition.ts";
 import { connectorFailure } from "./failures.ts";
 import { requireNumber, unknown } from "./ids.ts";
-import { isDuplicate } from "./projects.ts";
 import { withoutSecrets, withSecrets } from "./secrets.ts";
 
 export interface StoredConnector {

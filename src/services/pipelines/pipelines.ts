@@ -1,11 +1,11 @@
 /** Pipelines and their versions: made, found, changed, deployed, deleted. */
 import type { Sql } from "postgres";
 import type { Queries } from "../../platform/database/connect.ts";
+import { isDuplicate } from "../../platform/database/refusal.ts";
 import { conflict, invalid } from "../../platform/http/failures.ts";
 import { nextFiring } from "./cron.ts";
 import { type Definition, type Endpoint, named } from "./definition.ts";
 import { unknown } from "./ids.ts";
-import { isDuplicate } from "./projects.ts";
 import type { pipelineStatuses } from "./tables.ts";
 
 export type PipelineStatus = (typeof pipelineStatuses)[number];

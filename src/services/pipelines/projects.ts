@@ -1,5 +1,6 @@
 /** Projects: what pipelines are kept in. One, "Default", always exists. */
 import type { Sql } from "postgres";
+import { isDuplicate } from "../../platform/database/refusal.ts";
 import { conflict } from "../../platform/http/failures.ts";
 import { idOf, unknown } from "./ids.ts";
 
@@ -13,12 +14,6 @@ export interface ProjectView {
 }
 
 export const defaultProject = 1;
-
-const duplicateCode = "23505";
-
-/** Whether PostgreSQL refused something because it is there already. */
-export const isDuplicate = (error: unknown): boolean =>
-  error instanceof Error && "code" in error && error.code === duplicateCode;
 
 const taken = () => conflict("A project of this name exists", { details: { field: "name" } });
 

@@ -1,11 +1,11 @@
 /** Runs: asked for, looked at, cancelled. Doing them is `run/`'s. */
 import type { Sql } from "postgres";
+import { isDuplicate } from "../../platform/database/refusal.ts";
 import { conflict, invalid } from "../../platform/http/failures.ts";
 import type { Topics } from "../../platform/realtime/topics.ts";
 import type { Definition } from "./definition.ts";
 import { unknown } from "./ids.ts";
 import type { Pipelines } from "./pipelines.ts";
-import { isDuplicate } from "./projects.ts";
 import type { RunMetrics, runStatuses } from "./tables.ts";
 
 export type RunStatus = (typeof runStatuses)[number];

@@ -2,9 +2,8 @@
 import { Elysia } from "elysia";
 import type { Config } from "../../config.ts";
 import type { Database } from "../../platform/database/connect.ts";
-import { Failure } from "../../platform/http/failures.ts";
 import type { Limiter } from "../../platform/http/limiter.ts";
-import { bearerToken } from "../../platform/identity/bearer.ts";
+import { hasGoodToken } from "../../platform/identity/bearer.ts";
 import type { IdentityService } from "../../platform/identity/identity.ts";
 import { nodeId } from "../../platform/identity/node-id.ts";
 import type { Sealer } from "../../platform/identity/sealing.ts";
@@ -72,10 +71,7 @@ export function createPipelines(options: PipelinesOptions): Service {
     prefixes: ["/api/v1/pipelines", "/api/v1/connectors", "/api/v1/projects", "/api/v1/mvp", "/ws/pipeline"],
     envelope,
     bodyLimit: largestBody,
-    async mayBeLarge(request) {
-      const token = bearerToken(request.headers.get("authorization"));
-      return token !== null && !((await sessions.identify(token)) instanceof Failure);
-    },
+    mayBeLarge: (request) => hasGoodToken(request, sessions),
     routes: new Elysia({ prefix: "/api/v1" })
       .use(projectRoutes(parts))
       .use(pipelineRoutes(parts))

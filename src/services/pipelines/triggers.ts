@@ -1,9 +1,9 @@
 /** Triggers: schedules of their own for a pipeline, beside the one that it has itself. */
 import type { Sql } from "postgres";
+import { isDuplicate } from "../../platform/database/refusal.ts";
 import { conflict } from "../../platform/http/failures.ts";
 import { nextFiring } from "./cron.ts";
 import { idOf, unknown } from "./ids.ts";
-import { isDuplicate } from "./projects.ts";
 
 export interface Trigger {
   id: number;

@@ -5,6 +5,7 @@
 import type { Sql } from "postgres";
 import type { Queries } from "../../../platform/database/connect.ts";
 import { GroupCommit } from "../../../platform/database/group-commit.ts";
+import { refusalOf } from "../../../platform/database/refusal.ts";
 import { conflict, type Failure, invalid, unavailable } from "../../../platform/http/failures.ts";
 import type { Log } from "../../../platform/telemetry/log.ts";
 import { reasonOf } from "../../../platform/telemetry/startup-error.ts";
@@ -43,13 +44,11 @@ const blockSize = 1_000;
 /** Faults of a row, such as metadata nested too deeply (54001); all else is a connection, a full disk, a shutdown. */
 const dataErrorClass = /^(22|23502|23514|54)/;
 
-const codeOf = (error: unknown): string =>
-  error instanceof Error && "code" in error ? String(error.code) : "";
-
 /** A day without a partition is told with the code of a check, but without the name of one. */
-const isWithoutPartition = (error: unknown): boolean =>
-  codeOf(error) === "23514" &&
-  !(error instanceof Error && "constraint_name" in error && error.constraint_name);
+function isWithoutPartition(error: unknown): boolean {
+  const { code, constraint } = refusalOf(error);
+  return code === "23514" && constraint === "";
+}
 
 const poison = () => invalid("Лог содержит недопустимые символы");
 
@@ -102,7 +101,7 @@ export class IngestQueue {
       for (const { settle, id } of stored) settle(id);
       this.options.onStored(stored);
     } catch (error) {
-      const code = codeOf(error);
+      const code = refusalOf(error).code;
       const hasNoPartition = isWithoutPartition(error);
       if (hasNoPartition && !isSecondTry) {
         await this.options.makePartitions().catch(() => {});

@@ -2,6 +2,7 @@
 import type { Fragment } from "postgres";
 import { z } from "zod";
 import type { Queries } from "../../../platform/database/connect.ts";
+import { containing } from "../../../platform/database/like.ts";
 import { parseObjectId } from "../object-id.ts";
 
 const text = z.string().min(1).max(1000).optional();
@@ -38,15 +39,12 @@ export const pageFields = {
     .describe("An `_id`: only what comes after it in the list, that is older logs"),
 };
 
-/** Characters that LIKE knows, taken as themselves. */
-const literal = (value: string): string => value.replace(/[\\%_]/g, "\\$&");
-
 /** `and …` for each filter. The values are parameters. */
 export function conditions(sql: Queries, given: Filters): Fragment {
   const { level, text: words, tag, user, ip, service, startDate, endDate, logId } = given;
   const parts: Fragment[] = [];
   if (level !== undefined) parts.push(sql`and level = ${level}`);
-  if (words !== undefined) parts.push(sql`and message ilike ${`%${literal(words)}%`}`);
+  if (words !== undefined) parts.push(sql`and message ilike ${containing(words)}`);
   if (tag !== undefined) parts.push(sql`and tags @> ${[tag]}::text[]`);
   if (user !== undefined) parts.push(sql`and metadata->>'user' = ${user}`);
   if (service !== undefined) parts.push(sql`and metadata->>'service' = ${service}`);

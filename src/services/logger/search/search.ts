@@ -1,6 +1,7 @@
 /** Looking for logs, counting them, handing them out, removing them. Nothing runs longer than ten seconds but an export, which streams. */
 import type { Sql } from "postgres";
 import type { Queries } from "../../../platform/database/connect.ts";
+import { refusalOf } from "../../../platform/database/refusal.ts";
 import { unavailable } from "../../../platform/http/failures.ts";
 import { parseObjectId } from "../object-id.ts";
 import type { ProjectRow } from "../tables.ts";
@@ -21,7 +22,7 @@ async function limited<T>(sql: Sql, task: (tx: Queries) => Promise<T>): Promise<
       return await task(tx);
     })) as T;
   } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === cancelledByTimeout)
+    if (refusalOf(error).code === cancelledByTimeout)
       throw unavailable("Поиск занял больше 10 секунд: уточните фильтры или период", { cause: error });
     throw error;
   }

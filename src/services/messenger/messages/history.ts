@@ -1,5 +1,6 @@
 /** Looking at what was said: conversations, their messages, what is unread, what was said about something. Always of one account. */
 import type { Sql } from "postgres";
+import { containing } from "../../../platform/database/like.ts";
 import { failure } from "../envelope.ts";
 import type { Page } from "../paging.ts";
 import { pairOf } from "./members.ts";
@@ -18,8 +19,6 @@ export interface ConversationRow extends MessageRow {
   other_name: string | null;
   unread: number;
 }
-
-const literal = (text: string): string => text.replace(/[\\%_]/g, "\\$&");
 
 export class History {
   private readonly sql: Sql;
@@ -52,7 +51,7 @@ export class History {
     return await sql<MessageRow[]>`select ${messageColumns(sql)} from messenger.messages m
       where conversation_id in (select id from messenger.conversations
           where ${userId === null ? sql`first_id = ${me} or second_id = ${me}` : sql`first_id = ${first} and second_id = ${second}`})
-        and type = 'text' and deleted_at is null and content ilike ${`%${literal(q)}%`}
+        and type = 'text' and deleted_at is null and content ilike ${containing(q)}
         ${before === null ? sql`` : sql`and id < ${before}`}
       order by id desc limit ${limit}`;
   }

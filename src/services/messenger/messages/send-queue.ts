@@ -1,5 +1,6 @@
 /** The way of messages into the database: whatever is sent while a transaction runs goes into the next one, so that one commit serves many. */
 import { GroupCommit } from "../../../platform/database/group-commit.ts";
+import { refusalOf } from "../../../platform/database/refusal.ts";
 import { Failure, unavailable } from "../../../platform/http/failures.ts";
 import type { Draft, Stored } from "./store.ts";
 
@@ -22,8 +23,7 @@ const mostBytes = 128 * 1024 * 1024;
 const draftOverhead = 300;
 
 /** Whether PostgreSQL refused the data (classes 22, 23 and 54), so that surely nothing was stored. */
-const isRefusal = (error: unknown): boolean =>
-  error instanceof Error && "code" in error && /^(22|23|54)\w{3}$/.test(String(error.code));
+const isRefused = (error: unknown): boolean => /^(22|23|54)\w{3}$/.test(refusalOf(error).code);
 
 const sizeOf = ({ body }: Draft): number =>
   draftOverhead + ("text" in body ? body.text.length : body.image.bytes.length);
@@ -63,7 +63,7 @@ export class SendQueue {
         else pending.resolve(result);
     } catch (error) {
       // One that the database refuses must not take the others with it. Of a lost connection nobody knows whether it had stored them: they are not stored again.
-      if (batch.length > 1 && isRefusal(error)) for (const one of batch) await this.storeBatch([one]);
+      if (batch.length > 1 && isRefused(error)) for (const one of batch) await this.storeBatch([one]);
       else for (const { reject } of batch) reject(error);
     }
   }

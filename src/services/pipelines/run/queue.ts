@@ -3,13 +3,11 @@
  * time; a failed one is tried again after growing pauses.
  */
 import type { Sql } from "postgres";
+import { isDuplicate } from "../../../platform/database/refusal.ts";
 import { type Run, runColumns } from "../runs.ts";
 import type { RunMetrics } from "../tables.ts";
 
 export const leaseSeconds = 15;
-
-const isRace = (error: unknown): boolean =>
-  error instanceof Error && "code" in error && error.code === "23505";
 
 /** Leases the run that has waited longest and may go on; null when there is none. */
 export async function claimRun(sql: Sql, owner: string): Promise<Run | null> {
@@ -27,7 +25,7 @@ export async function claimRun(sql: Sql, owner: string): Promise<Run | null> {
     return run ?? null;
   } catch (error) {
     // Another server took another run of the same pipeline in the same moment.
-    if (isRace(error)) return null;
+    if (isDuplicate(error)) return null;
     throw error;
   }
 }
