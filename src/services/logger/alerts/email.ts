@@ -1,20 +1,9 @@
 /** Alerts by e-mail, through the SMTP server of the settings. */
 import { createTransport } from "nodemailer";
+import type { SmtpSettings } from "../../../config.ts";
 import { reasonOf } from "../../../platform/telemetry/startup-error.ts";
 import { together } from "./notice.ts";
 import type { Send } from "./outbox.ts";
-
-/** The mail server of the settings. */
-export interface SmtpSettings {
-  host: string;
-  port: number;
-  user: string | null;
-  password: string | null;
-  from: string;
-  /** TLS from the first byte. */
-  tls: boolean;
-  verifyCertificate: boolean;
-}
 
 const timeoutMilliseconds = 15_000;
 const longestText = 100_000;
