@@ -20,11 +20,6 @@ export class Leader {
     this.lead = lead;
   }
 
-  /** Whether this instance leads. */
-  get isLeading(): boolean {
-    return this.stopLeading !== null;
-  }
-
   start(): void {
     this.timer = setInterval(() => this.try(), retryMilliseconds);
     this.try();
@@ -56,8 +51,14 @@ export class Leader {
 
   private async candidate(): Promise<void> {
     const connection = await this.sql.reserve();
-    const [row] = await connection`select pg_try_advisory_lock(${this.lock}) as held`;
-    if (row?.held !== true) return connection.release();
+    let isHeld = false;
+    try {
+      const [row] = await connection`select pg_try_advisory_lock(${this.lock}) as held`;
+      isHeld = row?.held === true;
+    } finally {
+      if (!isHeld) connection.release();
+    }
+    if (!isHeld) return;
     this.connection = connection;
     this.stopLeading = this.lead();
   }

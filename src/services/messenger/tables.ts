@@ -133,7 +133,6 @@ export const presence = messengerSchema.table(
     instanceId: uuid("instance_id")
       .notNull()
       .references(() => instances.id, { onDelete: "cascade" }),
-    connections: integer("connections").notNull(),
   },
   (table) => [primaryKey({ columns: [table.accountId, table.instanceId] })],
 );

@@ -57,7 +57,6 @@ CREATE TABLE "messenger"."messages" (
 CREATE TABLE "messenger"."presence" (
 	"account_id" integer NOT NULL,
 	"instance_id" uuid NOT NULL,
-	"connections" integer NOT NULL,
 	CONSTRAINT "presence_account_id_instance_id_pk" PRIMARY KEY("account_id","instance_id")
 );
 --> statement-breakpoint

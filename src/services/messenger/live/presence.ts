@@ -150,8 +150,8 @@ export class Presence {
     const all = numberArray([...came, ...went]);
     return await this.options.sql.begin(async (tx) => {
       await lock(tx, all);
-      await tx`insert into messenger.presence (account_id, instance_id, connections)
-        select account_id, ${this.instance}, 1 from messenger.inboxes where account_id = any(${numberArray(came)}::text::int[])
+      await tx`insert into messenger.presence (account_id, instance_id)
+        select account_id, ${this.instance} from messenger.inboxes where account_id = any(${numberArray(came)}::text::int[])
         on conflict do nothing`;
       await tx`delete from messenger.presence where instance_id = ${this.instance}
         and account_id = any(${numberArray(went)}::text::int[])`;
