@@ -16,7 +16,8 @@ import { Requests } from "./platform/http/requests.ts";
 import { ApiKeys } from "./platform/identity/api-keys.ts";
 import { IdentityService } from "./platform/identity/identity.ts";
 import { nodeId } from "./platform/identity/node-id.ts";
-import { Sealer } from "./platform/identity/sealing.ts";
+import { resealAll } from "./platform/identity/resealing.ts";
+import { sealerOf } from "./platform/identity/sealing.ts";
 import { ownSecret } from "./platform/identity/secrets.ts";
 import { Tokens } from "./platform/identity/tokens.ts";
 import { Jobs } from "./platform/jobs/jobs.ts";
@@ -108,10 +109,7 @@ async function assemble(config: Config, log: Log, cleanup: Cleanup): Promise<Qui
     ? Buffer.from(config.jwtSecret)
     : ownSecret(config.dataDirectory, "jwt.key");
 
-  const sealingKey = config.encryptionKey
-    ? Buffer.from(config.encryptionKey)
-    : ownSecret(config.dataDirectory, "sealing.key");
-  const sealer = new Sealer(sealingKey);
+  const sealer = sealerOf(config);
 
   const previousKey = config.jwtSecretPrevious ? Buffer.from(config.jwtSecretPrevious) : null;
   const tokens = new Tokens({ key: tokenKey, previous: previousKey, now });
@@ -135,6 +133,14 @@ async function assemble(config: Config, log: Log, cleanup: Cleanup): Promise<Qui
     createPipelines({ config, log, now, database, topics, sealer, limiter, identity }),
   ];
 
+  if (sealer.isRotating) {
+    const resealed = await resealAll(
+      database.sql,
+      sealer,
+      services.flatMap(({ sealed }) => sealed ?? []),
+    );
+    if (resealed > 0) log.info({ rows: resealed }, "secrets are sealed under the new key");
+  }
   for (const service of services) {
     await service.start();
     cleanup.add(() => service.stop());

@@ -1,5 +1,6 @@
 import type { AnyElysia } from "elysia";
 import type { Envelope } from "./http/envelopes.ts";
+import type { SealedColumn } from "./identity/resealing.ts";
 import type { SocketRoute } from "./realtime/sockets.ts";
 
 /** The face that every service shows the server. */
@@ -20,6 +21,8 @@ export interface Service {
   formPaths?: string[];
   /** Paths whose bodies are left to their routes, with limits of their own. */
   streamPaths?: string[];
+  /** Where it keeps what is sealed. */
+  sealed?: readonly SealedColumn[];
   /** Called once the database is there, before the first request. */
   start(): Promise<void>;
   /** Called when the server is about to end, while clients can still be told. */

@@ -97,6 +97,7 @@ export function createCollector(options: CollectorOptions): Service {
 
   return {
     name: "Collector",
+    sealed: [{ schema: "platform", table: "jobs", column: "payload", type: "jsonb" }],
     prefixes: paths.map((path) => `/api/v1${path}`),
     envelope: detailEnvelope,
     bodyLimit: megabyte,

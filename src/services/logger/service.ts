@@ -155,6 +155,7 @@ export function createLogger(options: LoggerOptions): Service {
   const parts: LoggerParts = { ...data, guard, ingest, logins, system, telegram, seal };
   return {
     name: "Logger",
+    sealed: [{ schema: "logger", table: "projects", column: "webhook_notify", type: "jsonb" }],
     prefixes: ["/api/auth", "/api/projects", "/api/logs", "/api/settings"],
     envelope,
     bodyLimit: 1024 * 1024,

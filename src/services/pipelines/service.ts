@@ -68,6 +68,10 @@ export function createPipelines(options: PipelinesOptions): Service {
   const parts: PipelinesParts = { sessions, limiter, projects, pipelines, connectors, runs, triggers };
   return {
     name: "Pipelines",
+    sealed: [
+      { schema: "pipelines", table: "connectors", column: "credentials", type: "text" },
+      { schema: "pipelines", table: "versions", column: "definition", type: "jsonb" },
+    ],
     prefixes: ["/api/v1/pipelines", "/api/v1/connectors", "/api/v1/projects", "/api/v1/mvp", "/ws/pipeline"],
     envelope,
     bodyLimit: largestBody,
