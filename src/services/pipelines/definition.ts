@@ -84,8 +84,18 @@ export const options = z
   })
   .refine(storable, bad);
 
+/** Names that stand for tables in SQL, whatever their case. */
+function differ(endpoints: readonly { id?: string | undefined }[]): boolean {
+  const names = endpoints.map(({ id }, index) => (id ?? `source_${index + 1}`).toLowerCase());
+  return new Set(names).size === names.length && !names.slice(1).includes("input");
+}
+
 export const definition = z.object({
-  sources: z.array(endpoint).max(20).default([]),
+  sources: z
+    .array(endpoint)
+    .max(20)
+    .refine(differ, "two sources have the same id, or one that is not the first is called input")
+    .default([]),
   transformations: z.array(transformation).max(50).default([]),
   targets: z.array(endpoint).max(20).default([]),
   config: options.prefault({}),

@@ -14,7 +14,7 @@ import type { Definition } from "../definition.ts";
 import type { RunMetrics } from "../tables.ts";
 import { runChecks } from "./checks.ts";
 import { counted, type Passed } from "./counted.ts";
-import { planSource } from "./source.ts";
+import { planSources } from "./source.ts";
 import { spooled } from "./spool.ts";
 import { transformed } from "./transform.ts";
 import { keepWatermarks, type Watermark } from "./watermarks.ts";
@@ -68,12 +68,14 @@ async function move(context: RunContext, directory: string, opened: Opened) {
   const start = performance.now();
   const [read, made] = [emptyPass(), emptyPass()];
   progress("extract", 0);
-  const source = await planSource(context, opened);
-  const extracted = counted(source.rows, read, () => progress("extract", read.rows));
-  const rows = counted(
-    await transformed(extracted, source.transformations, { ...context, directory }),
-    made,
-    () => progress(source.transformations.length > 0 ? "transform" : "load", made.rows),
+  const sources = await planSources(context, opened);
+  const inputs = sources.map(({ name, rows }) => ({
+    name,
+    rows: counted(rows, read, () => progress("extract", read.rows)),
+  }));
+  const transformations = definition.transformations.slice(sources[0]?.done);
+  const rows = counted(await transformed(inputs, transformations, { ...context, directory }), made, () =>
+    progress(transformations.length > 0 ? "transform" : "load", made.rows),
   );
   const staged = await stageAll(context, rows, directory, opened);
   const loaded = performance.now();
@@ -89,11 +91,14 @@ async function move(context: RunContext, directory: string, opened: Opened) {
     for (const { target } of staged) await target.discard().catch(() => {});
     throw error;
   }
-  await finished(context, source.watermarks);
+  await finished(
+    context,
+    sources.flatMap(({ watermarks }) => watermarks),
+  );
   const transforming = Math.max(0, made.waited - read.waited);
   const metrics: RunMetrics = {
     extraction_time_ms: Math.round(read.waited),
-    transformation_time_ms: Math.round(source.transformations.length > 0 ? transforming : 0),
+    transformation_time_ms: Math.round(transformations.length > 0 ? transforming : 0),
     loading_time_ms: Math.max(0, Math.round(performance.now() - start - made.waited)),
     rows_extracted: read.rows,
     rows_loaded: made.rows,

@@ -1,15 +1,22 @@
-/** Where a run's rows come from: which of them, and what of the work the source itself can do. */
+/** Where a run's rows come from: which of them, and what of the work a source itself can do. */
 import { type Connector, ConnectorError, type ReadRequest } from "../connect/connector.ts";
 import type { RowStream } from "../connect/types.ts";
-import type { Definition } from "../definition.ts";
+import type { Endpoint } from "../definition.ts";
 import type { RunContext } from "./execute.ts";
 import { bound } from "./parameters.ts";
 import { type Watermark, watermarkOf } from "./watermarks.ts";
 
+/** Takes what must be closed when the run ends. */
+interface Opened {
+  add(close: () => Promise<unknown>): void;
+}
+
 export interface PlannedSource {
+  /** Named as the source is. */
+  name: string;
   rows: RowStream;
-  /** What is left to be done with the rows. */
-  transformations: Definition["transformations"];
+  /** How many of the transformations the source does itself. */
+  done: number;
   /** What is kept once the rows are published. */
   watermarks: Watermark[];
 }
@@ -28,14 +35,17 @@ function requestOf(config: Record<string, unknown>, parameters: Record<string, u
   return { query: sql, parameters: values };
 }
 
+/** The column that tells what is new: a source's own, or the pipeline's for the first one. */
+const cursorOf = ({ definition }: RunContext, index: number): string | undefined =>
+  textOf(definition.sources[index]?.config.cursor) ?? (index === 0 ? definition.config.cursor : undefined);
+
 /** Only what is new: beyond what was read last, up to what is there now. Null: nothing is. */
 async function newOnly(
   context: RunContext,
   connector: Connector,
   request: ReadRequest,
-  source: string,
+  { source, column }: { source: string; column: string | undefined },
 ): Promise<{ request: ReadRequest; watermarks: Watermark[] }> {
-  const column = context.definition.config.cursor;
   if (column === undefined) return { request, watermarks: [] };
   if (!connector.latest)
     throw new ConnectorError("unsupported", "config.cursor is not supported by this source");
@@ -48,7 +58,9 @@ async function newOnly(
 
 /** The first transformation as a query of the source; null where it must be done here. */
 function pushedDown(context: RunContext, type: string, request: ReadRequest): ReadRequest | null {
-  const [first] = context.definition.transformations;
+  const { sources, transformations } = context.definition;
+  const [first] = transformations;
+  if (sources.length > 1) return null;
   if (!sqlSystems.has(type) || first?.type !== "sql" || request.table === undefined || request.cursor)
     return null;
   const { sql, values } = bound(first.code.trim().replace(/;\s*$/, ""), context.parameters);
@@ -57,34 +69,34 @@ function pushedDown(context: RunContext, type: string, request: ReadRequest): Re
   return { query, parameters: values };
 }
 
-/** Opens the source and begins to read. */
-export async function planSource(
-  context: RunContext,
-  opened: { add(close: () => Promise<unknown>): void },
-): Promise<PlannedSource> {
+/** Opens the sources and begins to read. */
+export async function planSources(context: RunContext, opened: Opened): Promise<PlannedSource[]> {
+  const { sources } = context.definition;
+  if (sources.length === 0) throw new ConnectorError("schema", "the pipeline has no source");
+  const planned: PlannedSource[] = [];
+  for (const index of sources.keys()) planned.push(await planSource(context, index, opened));
+  return planned;
+}
+
+async function planSource(context: RunContext, index: number, opened: Opened): Promise<PlannedSource> {
   const { definition, connectors, parameters, signal, log } = context;
-  const [endpoint, ...others] = definition.sources;
-  if (!endpoint) throw new ConnectorError("schema", "the pipeline has no source");
-  if (others.length > 0)
-    throw new ConnectorError("unsupported", "a pipeline reads from one source; join in its config.query");
+  const endpoint = definition.sources[index] as Endpoint;
   const { connector, config, type } = await connectors.open(endpoint);
   opened.add(() => connector.close());
-  const source = endpoint.id ?? "source_1";
-  const { request, watermarks } = await newOnly(context, connector, requestOf(config, parameters), source);
+  const name = endpoint.id ?? `source_${index + 1}`;
+  const asked = requestOf(config, parameters);
+  const column = cursorOf(context, index);
+  const { request, watermarks } = await newOnly(context, connector, asked, { source: name, column });
   const pushed = pushedDown(context, type, request);
   if (pushed) {
     try {
       const rows = await connector.read(pushed, signal);
       log("the first transformation is done by the source");
-      return { rows, transformations: definition.transformations.slice(1), watermarks };
+      return { name, rows, done: 1, watermarks };
     } catch (error) {
       // Another dialect, or something that only we know: it is done here.
       if (!(error instanceof ConnectorError) || error.code !== "refused") throw error;
     }
   }
-  return {
-    rows: await connector.read(request, signal),
-    transformations: definition.transformations,
-    watermarks,
-  };
+  return { name, rows: await connector.read(request, signal), done: 0, watermarks };
 }

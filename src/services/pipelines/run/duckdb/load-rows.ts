@@ -26,7 +26,7 @@ export async function createTable(
 
 /** Puts a stream's rows into a table of `createTable`. A value that does not fit its column's type is a DuckDbError. */
 export async function loadRows(database: Database, table: string, rows: RowStream): Promise<void> {
-  const names = [0, 1].map((index) => join(database.directory, `${table}-${index}.tsv`));
+  const names = [0, 1].map((index) => join(database.directory, `rows-${index}.tsv`));
   let reading: Promise<void> = Promise.resolve();
   let index = 0;
   try {

@@ -1,12 +1,27 @@
-/** A user's SELECT over rows that stand in the table `input`. */
+/** A user's SELECT over rows that stand in the table `input`, and in others beside it. */
 import type { RowStream } from "../../connect/types.ts";
-import { type Database, type DatabaseOptions, openDatabase, type Parameters } from "./database.ts";
+import {
+  type Database,
+  type DatabaseOptions,
+  identifier,
+  openDatabase,
+  type Parameters,
+} from "./database.ts";
 import { createTable, loadRows } from "./load-rows.ts";
 import { readRows } from "./read-rows.ts";
 import { singleSelect } from "./single-select.ts";
 
+/** What a statement may name apart from `input`. */
+export interface Beside {
+  /** Another name of `input`. */
+  alias?: string | undefined;
+  /** Tables of further rows, by their names. */
+  tables?: ReadonlyMap<string, RowStream> | undefined;
+}
+
 export interface TransformOptions extends DatabaseOptions {
   parameters?: Parameters | undefined;
+  beside?: Beside | undefined;
   signal: AbortSignal;
 }
 
@@ -14,11 +29,11 @@ export interface TransformOptions extends DatabaseOptions {
 export async function transformWithSql(
   input: RowStream,
   sql: string,
-  { parameters, signal, ...options }: TransformOptions,
+  { parameters, beside, signal, ...options }: TransformOptions,
 ): Promise<RowStream> {
   const database = await openDatabase(options, signal);
   try {
-    const { columns, chunks } = await transform(database, input, sql, parameters);
+    const { columns, chunks } = await transform(database, input, sql, parameters, beside);
     return { columns, chunks: closing(database, chunks) };
   } catch (error) {
     database.close();
@@ -43,12 +58,15 @@ export async function transform(
   input: RowStream,
   sql: string,
   parameters: Parameters = [],
+  { alias = "input", tables = new Map() }: Beside = {},
 ): Promise<RowStream> {
-  await createTable(database, "input", input.columns);
+  const inputs: [name: string, rows: RowStream][] = [["input", input], ...tables];
+  for (const [name, { columns }] of inputs) await createTable(database, name, columns);
+  if (alias !== "input") await database.run(`CREATE VIEW ${identifier(alias)} AS FROM input`);
   const statement = await singleSelect(database, sql);
   const { columns, chunks } = await readRows(database, statement, parameters);
   async function* loaded() {
-    await loadRows(database, "input", input);
+    for (const [name, rows] of inputs) await loadRows(database, name, rows);
     yield* chunks;
   }
   return { columns, chunks: loaded() };
