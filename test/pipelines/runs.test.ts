@@ -291,4 +291,36 @@ import { startTestServer, type TestServer } from "../support/server.ts";
     await call("PUT", `/pipelines/${pipeline}`, { sources: shown.sources });
     expect(await run(pipeline)).toMatchObject({ status: "success" });
   });
+
+  test("credentials go nowhere but where they were given for", async () => {
+    const heard: string[] = [];
+    const thief = Bun.serve({
+      port: 0,
+      hostname: "127.0.0.1",
+      fetch(request) {
+        heard.push(JSON.stringify([...request.headers]));
+        return new Response("", { status: 500 });
+      },
+    });
+    const mine = { host: "127.0.0.1", port: 1, table: "t", username: "u", password: "s3cret" };
+    const elsewhere = { host: "127.0.0.1", port: Number(thief.port), table: "t" };
+    const pipeline = await make("moved", { sources: [{ id: "s", type: "clickhouse", config: mine }] });
+    const moved = await call("PUT", `/pipelines/${pipeline}`, {
+      sources: [{ id: "s", type: "clickhouse", config: elsewhere }],
+    });
+    expect(moved.status).toBe(422);
+    const { body: kept } = await call("POST", "/connectors", {
+      name: "kept",
+      type: "clickhouse",
+      config: { host: "127.0.0.1", port: 1 },
+      credentials: { username: "u", password: "s3cret" },
+    });
+    const borrowed = await make("borrowed", {
+      sources: [{ connector_id: kept.id, config: elsewhere }],
+      config: { retries: 0 },
+    });
+    expect(await run(borrowed)).toMatchObject({ status: "failed" });
+    expect(heard).toEqual([]);
+    await thief.stop(true);
+  });
 });

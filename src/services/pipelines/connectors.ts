@@ -3,6 +3,7 @@ import type { Sql } from "postgres";
 import { isDuplicate } from "../../platform/database/refusal.ts";
 import { conflict, unprocessable } from "../../platform/http/failures.ts";
 import type { Sealer } from "../../platform/identity/sealing.ts";
+import { isSameAddress, withoutAddress } from "./address.ts";
 import {
   type Connector,
   ConnectorError,
@@ -35,6 +36,18 @@ export interface NewConnector {
 }
 
 const taken = () => conflict("A connector of this name exists", { details: { field: "name" } });
+/** `field`: where the credentials are missed. */
+const moved = (field: string) =>
+  unprocessable("Invalid request parameters", {
+    problems: [
+      {
+        path: ["body", field],
+        message: "another address: the credentials must be given again",
+        type: "value_error.missing",
+      },
+    ],
+  });
+
 const testMilliseconds = 15_000;
 const schemaMilliseconds = 60_000;
 
@@ -95,6 +108,8 @@ export class Connectors {
     const before = await this.find(id);
     const { config, secrets } = withoutSecrets(given.config ?? before.config);
     const isGiven = secrets !== null || (given.credentials ?? null) !== null;
+    if (!isGiven && !isSameAddress(config, before.config) && (await this.hasCredentials(id)))
+      throw moved("credentials");
     const kept = isGiven
       ? { ...(await this.credentials(id)), ...secretsOf(secrets, given.credentials ?? null) }
       : null;
@@ -145,7 +160,8 @@ export class Connectors {
     const stored = connector_id === undefined ? null : await this.stored(connector_id);
     const system = stored?.type ?? type ?? "";
     const own = sealed === undefined ? {} : (JSON.parse(this.sealer.open(sealed)) as Record<string, unknown>);
-    const options = optionsOf({ ...stored?.config, ...config }, { ...stored?.credentials, ...own });
+    const special = stored === null ? config : withoutAddress(config);
+    const options = optionsOf({ ...stored?.config, ...special }, { ...stored?.credentials, ...own });
     return { connector: this.systems.open(system, options), config: options.config, type: system };
   }
 
@@ -155,6 +171,8 @@ export class Connectors {
     const same = before.find(
       ({ id, type }) => id !== undefined && id === endpoint.id && type === endpoint.type,
     );
+    if (secrets === null && same?.sealed !== undefined && !isSameAddress(config, same.config))
+      throw moved("config");
     const sealed = this.seal(secretsOf(secrets, null)) ?? same?.sealed;
     return { ...endpoint, config, ...(sealed === undefined ? {} : { sealed }) };
   }
@@ -197,6 +215,12 @@ export class Connectors {
     } finally {
       await connector.close();
     }
+  }
+
+  private async hasCredentials(id: number): Promise<boolean> {
+    const [row] = await this
+      .sql`select credentials is not null as has from pipelines.connectors where id = ${id}`;
+    return row?.has === true;
   }
 
   private async credentials(id: number): Promise<Record<string, unknown>> {

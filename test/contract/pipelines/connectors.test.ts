@@ -188,7 +188,10 @@ describe("one connector", () => {
       body: failure("DUPLICATE_RESOURCE", expect.any(String), { field: "name" }),
     });
     const config = { host: "other.example.com", database: "sales_db" };
-    const changed = await call("PUT", `/${id}`, { name: "changed", config });
+    const elsewhere = await call("PUT", `/${id}`, { name: "changed", config });
+    expect(elsewhere).toMatchObject({ status: 422, body: invalid("credentials") });
+    const { credentials } = production;
+    const changed = await call("PUT", `/${id}`, { name: "changed", config, credentials });
     expect({ status: changed.status, body: changed.body }).toMatchObject({
       status: 200,
       body: { id, name: "changed", type: "postgresql" },
@@ -468,10 +471,10 @@ describe("Тест подключения: nobody there", () => {
     expect(JSON.stringify(body)).not.toContain("outsider");
   });
 
-  test("credentials that are not given stay: the name when only the password is, both when only the host is", async () => {
+  test("credentials that are not given stay: the name when only the password is, both when the address is the same", async () => {
     const other = await make({
       name: "kept",
-      config: { ...config, port: 1 },
+      config: { ...config, database: "nowhere" },
       credentials: { ...credentials, password: "old" },
     });
     await call("PUT", `/${other}`, { config });
