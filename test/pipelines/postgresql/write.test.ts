@@ -97,6 +97,13 @@ needsPostgres("what is published twice is there once, by the same hand and by a 
   expect(await content()).toBe("1\tb\n2\tb\n");
 });
 
+needsPostgres("runs are remembered for as long as they may come again, and no longer", async () => {
+  await load({}, "1\ta\n");
+  await server.admin.query("update quintet_published set at = now() - interval '91 days'");
+  await (await stage({}, rowsOf(idAndName, "2\tb\n"), "later")).publish();
+  expect(await server.one("select string_agg(run_id, ' ') from quintet_published")).toBe("later");
+});
+
 needsPostgres("a run that ends between staging and publishing leaves the target as it was", async () => {
   await load({}, "1\ta\n");
   const abort = new AbortController();

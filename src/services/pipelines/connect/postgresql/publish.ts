@@ -35,11 +35,19 @@ export async function publish(session: Session, publication: Publication): Promi
   }
 }
 
+/** Days that a run is remembered: longer than any may wait to be tried again. */
+const memoryDays = 90;
+
 /** Notes the run; false when it was noted before. */
 async function note(session: Session, { schema, runId }: Publication): Promise<boolean> {
   const table = quoteTable({ schema, name: markers });
-  const { rows } = await session.ask("select to_regclass($1)", [table]);
-  if (rows[0]?.[0] == null) {
+  const { rows } = await session.ask(
+    `select to_regclass($1), has_table_privilege(to_regclass($1), 'delete') and has_table_privilege(to_regclass($1), 'update')`,
+    [table],
+  );
+  const [name, mayDelete] = rows[0] ?? [];
+  if (mayDelete === "t") await forget(session, table);
+  if (name == null) {
     await lock(session, table);
     await session.query(
       `create table if not exists ${table} (run_id text primary key, at timestamptz not null default now())`,
@@ -50,6 +58,11 @@ async function note(session: Session, { schema, runId }: Publication): Promise<b
   ]);
   return count > 0;
 }
+
+/** Removes what is too old to matter; what another run removes just now is left to it. */
+const forget = (session: Session, table: string) =>
+  session.query(`delete from ${table} where run_id in (select run_id from ${table}
+    where at < now() - interval '${memoryDays} days' for update skip locked)`);
 
 /** Those who make the same table wait for each other: `if not exists` alone fails for the second. */
 const lock = (session: Session, name: string) =>
