@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { drizzle } from "drizzle-orm/postgres-js";
 import postgres from "postgres";
 import { Failure } from "../../src/platform/http/failures.ts";
+import { Grants } from "../../src/platform/identity/grants.ts";
 import { LoginLocks } from "../../src/platform/identity/login-locks.ts";
 import { type Identity, Sessions } from "../../src/platform/identity/sessions.ts";
 import { Tokens } from "../../src/platform/identity/tokens.ts";
@@ -212,6 +213,7 @@ test("more logins at once than the queue holds are answered 503, and all others 
   let other: TestServer;
   let sql: ReturnType<typeof postgres>;
   let sessions: Sessions;
+  let grants: Grants;
   let time = Date.now();
 
   beforeAll(async () => {
@@ -227,6 +229,7 @@ test("more logins at once than the queue holds are answered 503, and all others 
       now: () => time,
     });
     sessions = new Sessions({ orm: drizzle(sql), topics, tokens, log, now: () => time });
+    grants = new Grants({ orm: drizzle(sql), tokens, sessions, now: () => time });
     sessions.start();
   });
 
@@ -241,7 +244,7 @@ test("more logins at once than the queue holds are answered 503, and all others 
     time = Date.now();
     const [row] = await sql`select * from identity.accounts`;
     const account = { id: row?.id, username: "pupil", role: "analyst" } as Identity["account"];
-    const grant = await sessions.begin(account, "messenger");
+    const grant = await grants.begin(account, "messenger");
     expect(grant).toMatchObject({ refreshToken: null, expiresIn: 1800 });
     const identify = async (token: string) => {
       const found = await sessions.identify(token);
@@ -251,12 +254,12 @@ test("more logins at once than the queue holds are answered 503, and all others 
     const identity = await identify(grant.accessToken);
     expect(identity.surface).toBe("messenger");
     time += 890_000;
-    expect(await sessions.renew(identity)).toBeNull();
+    expect(await grants.renew(identity)).toBeNull();
     time += 20_000;
-    const fresh = await sessions.renew(identity);
+    const fresh = await grants.renew(identity);
     expect((await identify(fresh ?? "")).sessionId).toBe(identity.sessionId);
     await sessions.end(identity.sessionId);
-    expect(await sessions.renew(identity)).toBeNull();
+    expect(await grants.renew(identity)).toBeNull();
     expect(await sessions.identify(grant.accessToken)).toBeInstanceOf(Failure);
   });
 

@@ -5,6 +5,7 @@ import type { Log } from "../telemetry/log.ts";
 import { reasonOf } from "../telemetry/startup-error.ts";
 import { Accounts } from "./accounts.ts";
 import { theServer } from "./audit.ts";
+import { Grants } from "./grants.ts";
 import { Logins } from "./login.ts";
 import { LoginLocks } from "./login-locks.ts";
 import { PasswordHashes } from "./password-hashes.ts";
@@ -28,6 +29,7 @@ const expiryMilliseconds = 600_000;
 export class IdentityService {
   readonly tokens: Tokens;
   readonly sessions: Sessions;
+  readonly grants: Grants;
   readonly accounts: Accounts;
   readonly logins: Logins;
   private readonly locks: LoginLocks;
@@ -41,11 +43,12 @@ export class IdentityService {
     this.tokens = tokens;
     this.locks = new LoginLocks(orm);
     this.sessions = new Sessions({ orm, topics, tokens, log, now });
+    this.grants = new Grants({ orm, tokens, sessions: this.sessions, now });
     this.accounts = new Accounts({ orm, hashes, sessions: this.sessions, policy });
     this.logins = new Logins({
       orm,
       accounts: this.accounts,
-      sessions: this.sessions,
+      grants: this.grants,
       hashes,
       locks: this.locks,
     });

@@ -5,15 +5,16 @@ import { unauthenticated } from "../http/failures.ts";
 import { type Account, accountOf } from "./account.ts";
 import type { Accounts } from "./accounts.ts";
 import { record } from "./audit.ts";
+import type { Grant, Grants } from "./grants.ts";
 import type { LockMode, LoginLocks } from "./login-locks.ts";
 import type { PasswordHashes } from "./password-hashes.ts";
-import type { Grant, Sessions, Surface } from "./sessions.ts";
+import type { Surface } from "./session-rows.ts";
 import { type AccountRow, accounts } from "./tables.ts";
 
 export interface LoginOptions {
   orm: PostgresJsDatabase;
   accounts: Accounts;
-  sessions: Sessions;
+  grants: Grants;
   hashes: PasswordHashes;
   locks: LoginLocks;
 }
@@ -83,7 +84,7 @@ export class Logins {
   }
 
   private async succeeded({ address, password, surface }: LoginAttempt, row: AccountRow): Promise<Login> {
-    const { orm, hashes, sessions } = this.options;
+    const { orm, hashes, grants } = this.options;
     const isOutdated = row.passwordHash !== null && hashes.isOutdated(row.passwordHash);
     const passwordHash = isOutdated ? await hashes.hash(password) : null;
     return await orm.transaction(async (tx) => {
@@ -104,7 +105,7 @@ export class Logins {
         actor: { accountId: account.id, address },
         details: { surface },
       });
-      return { account, grant: await sessions.begin(account, surface, tx) };
+      return { account, grant: await grants.begin(account, surface, tx) };
     });
   }
 }

@@ -2,31 +2,18 @@
  * Sessions: what a token is good for. They live in the database; every instance keeps those that it has seen, with their accounts, in memory, and
  * is told by NOTIFY when one ends or an account changes. So a request costs no round trip, and an end counts everywhere at once.
  */
-import { createHash, randomBytes } from "node:crypto";
-import { and, eq, gt, inArray, isNull, lt, ne, sql } from "drizzle-orm";
+import { and, eq, inArray, lt, ne, sql } from "drizzle-orm";
 import type { PostgresJsDatabase } from "drizzle-orm/postgres-js";
 import { Failure, unauthenticated } from "../http/failures.ts";
 import type { Topics } from "../realtime/topics.ts";
 import type { Log } from "../telemetry/log.ts";
 import { reasonOf } from "../telemetry/startup-error.ts";
-import { type Account, accountOf } from "./account.ts";
+import type { Account } from "./account.ts";
 import type { Orm } from "./audit.ts";
-import { accounts, refreshTokens, sessions } from "./tables.ts";
+import { findSession, inSeconds, type Surface, tokenLifetimes } from "./session-rows.ts";
+import { accounts, sessions } from "./tables.ts";
 import type { BadToken, Claims, Tokens } from "./tokens.ts";
 
-/** Where a login was made; it decides how long its tokens live. */
-export type Surface = "accounts" | "pipelines" | "logger" | "messenger";
-
-/** Seconds that a token of each surface lives. */
-export const tokenLifetimes: Record<Surface, number> = {
-  accounts: 3600,
-  pipelines: 3600,
-  logger: 3600,
-  messenger: 1800,
-};
-
-/** Seconds that a refresh token lives, and with it a session that nobody ends. */
-const refreshLifetime = 30 * 86_400;
 /** Sessions kept in memory; beyond that the one that was loaded first is forgotten. */
 const mostCached = 50_000;
 /** An account's `last_seen` is written at most this often, in milliseconds. */
@@ -39,14 +26,6 @@ export interface Identity {
   sessionId: string;
   surface: Surface;
   claims: Claims;
-}
-
-/** The answer to a login or a refresh. Times in seconds. */
-export interface Grant {
-  accessToken: string;
-  /** Null where the surface knows none. */
-  refreshToken: string | null;
-  expiresIn: number;
 }
 
 interface Known {
@@ -70,13 +49,6 @@ export interface SessionsOptions {
   now: () => number;
 }
 
-const hashOf = (token: string): Buffer => createHash("sha256").update(token).digest();
-
-const badToken: Record<BadToken, () => Failure> = {
-  invalid: () => unauthenticated("Not authenticated", { code: "INVALID_TOKEN" }),
-  expired: () => unauthenticated("Not authenticated", { code: "TOKEN_EXPIRED" }),
-};
-
 /** Ends the sessions of an account, except one; answers which they were. Tell `Sessions.tell` after the commit. */
 export async function endSessionsOf(tx: Orm, accountId: number, except: string | null): Promise<string[]> {
   const others = except === null ? undefined : ne(sessions.id, except);
@@ -86,6 +58,12 @@ export async function endSessionsOf(tx: Orm, accountId: number, except: string |
     .returning({ id: sessions.id });
   return rows.map(({ id }) => id);
 }
+
+/** What a token that is none deserves. */
+export const badToken: Record<BadToken, () => Failure> = {
+  invalid: () => unauthenticated("Not authenticated", { code: "INVALID_TOKEN" }),
+  expired: () => unauthenticated("Not authenticated", { code: "TOKEN_EXPIRED" }),
+};
 
 export class Sessions {
   private readonly options: SessionsOptions;
@@ -111,19 +89,6 @@ export class Sessions {
     });
   }
 
-  /** Begins a session, in the caller's transaction where there is one. */
-  async begin(account: Account, surface: Surface, orm: Orm = this.options.orm): Promise<Grant> {
-    const refreshes = surface === "accounts" || surface === "pipelines";
-    const lifetime = refreshes ? refreshLifetime : tokenLifetimes[surface];
-    const [row] = await orm
-      .insert(sessions)
-      .values({ accountId: account.id, surface, expiresAt: inSeconds(lifetime) })
-      .returning({ id: sessions.id });
-    if (!row) throw new Error("the session was not stored");
-    const refreshToken = refreshes ? await this.addRefreshToken(orm, row.id) : null;
-    return { ...(await this.grant(account, row.id, surface)), refreshToken };
-  }
-
   /**
    * Who a token belongs to, or the failure that it deserves. Answers at once, without a promise, for a session that is in memory: the hot path
    * of every request.
@@ -137,18 +102,6 @@ export class Sessions {
     return known ? this.identityOf(sid, known, claims) : this.loadOnce(sid, claims);
   }
 
-  /** A fresh token for a session whose token is more than half spent (the Messenger's sliding renewal); null when it is not. */
-  async renew({ account, sessionId, surface, claims }: Identity): Promise<string | null> {
-    const now = this.options.now() / 1000;
-    if (surface !== "messenger" || now < (claims.iat + claims.exp) / 2) return null;
-    const kept = await this.options.orm
-      .update(sessions)
-      .set({ expiresAt: inSeconds(tokenLifetimes[surface]) })
-      .where(eq(sessions.id, sessionId))
-      .returning({ id: sessions.id });
-    return kept.length === 0 ? null : (await this.grant(account, sessionId, surface)).accessToken;
-  }
-
   /** Keeps sessions whose clients are connected from running out; answers those that are over all the same. */
   async keepAlive(sessionIds: readonly string[]): Promise<string[]> {
     if (sessionIds.length === 0) return [];
@@ -159,40 +112,6 @@ export class Sessions {
       .returning({ id: sessions.id });
     const alive = new Set(kept.map(({ id }) => id));
     return sessionIds.filter((id) => !alive.has(id));
-  }
-
-  /**
-   * Exchanges a refresh token for a new pair. A token that was used before ends its session: either its owner or a thief is holding a copy, and
-   * nobody can tell who. `onReuse` is told of that. Fails with `unauthenticated`.
-   */
-  async refresh(token: string, onReuse: (account: Account) => Promise<void>): Promise<Grant> {
-    const { orm } = this.options;
-    const hash = hashOf(token);
-    const refreshed = await orm.transaction(async (tx) => {
-      const [used] = await tx
-        .update(refreshTokens)
-        .set({ usedAt: sql`now()` })
-        .where(
-          and(
-            eq(refreshTokens.hash, hash),
-            isNull(refreshTokens.usedAt),
-            gt(refreshTokens.expiresAt, sql`now()`),
-          ),
-        )
-        .returning({ sessionId: refreshTokens.sessionId });
-      if (!used) return null;
-      const found = await findSession(tx, used.sessionId);
-      if (!found) return null;
-      await tx
-        .update(sessions)
-        .set({ expiresAt: inSeconds(refreshLifetime) })
-        .where(eq(sessions.id, used.sessionId));
-      const refreshToken = await this.addRefreshToken(tx, used.sessionId);
-      return { ...(await this.grant(found.account, used.sessionId, found.surface)), refreshToken };
-    });
-    if (refreshed) return refreshed;
-    await this.endReused(hash, onReuse);
-    throw badToken.invalid();
   }
 
   /** Ends a session, everywhere. */
@@ -221,37 +140,6 @@ export class Sessions {
   /** Removes sessions whose time is over. */
   async expire(): Promise<void> {
     await this.options.orm.delete(sessions).where(lt(sessions.expiresAt, sql`now()`));
-  }
-
-  private async grant(account: Account, sessionId: string, surface: Surface): Promise<Grant> {
-    const expiresIn = tokenLifetimes[surface];
-    const userId = `user_${account.id}`;
-    // The Messenger's document shows a number, and two roles.
-    const shown =
-      surface === "messenger"
-        ? { user_id: account.id, role: account.role === "admin" ? "admin" : "user" }
-        : { user_id: userId, role: account.role };
-    const claims = { sub: userId, ...shown, username: account.username, sid: sessionId };
-    return { accessToken: await this.options.tokens.sign(claims, expiresIn), refreshToken: null, expiresIn };
-  }
-
-  private async addRefreshToken(tx: Orm, sessionId: string): Promise<string> {
-    const token = randomBytes(32).toString("base64url");
-    await tx
-      .insert(refreshTokens)
-      .values({ hash: hashOf(token), sessionId, expiresAt: inSeconds(refreshLifetime) });
-    return token;
-  }
-
-  private async endReused(hash: Buffer, onReuse: (account: Account) => Promise<void>): Promise<void> {
-    const [reused] = await this.options.orm
-      .select({ sessionId: refreshTokens.sessionId })
-      .from(refreshTokens)
-      .where(eq(refreshTokens.hash, hash));
-    if (!reused) return;
-    const found = await findSession(this.options.orm, reused.sessionId);
-    await this.end(reused.sessionId);
-    if (found) await onReuse(found.account);
   }
 
   private identityOf(sessionId: string, known: Known, claims: Claims): Identity {
@@ -326,21 +214,4 @@ export class Sessions {
     const present = new Set(rows.map(({ id }) => id));
     this.forget({ ended: watched.filter((id) => !present.has(id)), changed: null });
   }
-}
-
-const inSeconds = (seconds: number) => sql`now() + make_interval(secs => ${seconds})`;
-
-const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
-
-async function findSession(
-  orm: Orm,
-  sessionId: string,
-): Promise<{ account: Account; surface: Surface } | null> {
-  if (!uuid.test(sessionId)) return null;
-  const [row] = await orm
-    .select({ account: accounts, surface: sessions.surface })
-    .from(sessions)
-    .innerJoin(accounts, eq(accounts.id, sessions.accountId))
-    .where(and(eq(sessions.id, sessionId), accounts.isActive));
-  return row ? { account: accountOf(row.account), surface: row.surface as Surface } : null;
 }

@@ -30,7 +30,7 @@ const tags = ["Accounts"];
 
 export function accountsRoutes(parts: AccountsParts) {
   const { identity, orm, limiter, requests, registration } = parts;
-  const { accounts, sessions, logins } = identity;
+  const { accounts, sessions, grants, logins } = identity;
 
   const count = (request: Request, headers: object) =>
     limiter.count(() => `accounts:${requests.of(request).address}`, limit, headers);
@@ -62,7 +62,7 @@ export function accountsRoutes(parts: AccountsParts) {
         const given = { username, password, email: body.email ?? null, fullName: body.full_name ?? null };
         const { address } = requests.of(request);
         const account = await accounts.register(given, { accountId: null, address });
-        return status(201, registeredOf(account, await sessions.begin(account, "accounts")));
+        return status(201, registeredOf(account, await grants.begin(account, "accounts")));
       },
       {
         body: schemas.registration,
@@ -87,7 +87,7 @@ export function accountsRoutes(parts: AccountsParts) {
       "/refresh",
       async ({ body, request }) => {
         const { address } = requests.of(request);
-        const grant = await sessions.refresh(body.refresh_token, async ({ id, username }) => {
+        const grant = await grants.refresh(body.refresh_token, async ({ id, username }) => {
           const actor = { accountId: null, address };
           await record(orm, { event: "token_reused", accountId: id, username, actor });
         });

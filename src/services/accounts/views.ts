@@ -1,7 +1,7 @@
 /** Accounts as the two documents show them. */
 import type { z } from "zod";
 import type { Account } from "../../platform/identity/account.ts";
-import type { Grant } from "../../platform/identity/sessions.ts";
+import type { Grant } from "../../platform/identity/grants.ts";
 import type * as schemas from "./schemas.ts";
 
 /** As the pipelines document shows the user who asks. */

@@ -1,7 +1,7 @@
 /** `/auth`: chapter 4 of the document. */
 import { Elysia } from "elysia";
 import { type Actor, record } from "../../../platform/identity/audit.ts";
-import { tokenLifetimes } from "../../../platform/identity/sessions.ts";
+import { tokenLifetimes } from "../../../platform/identity/session-rows.ts";
 import { accountFailure, failure, requirePassword } from "../envelope.ts";
 import * as schemas from "../schemas.ts";
 import { briefUser, ownUser, registeredUser } from "../views.ts";

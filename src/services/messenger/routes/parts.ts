@@ -43,7 +43,7 @@ export async function identified(
   headers: object,
 ): Promise<Identity> {
   const caller = await authenticate(request, identity.sessions);
-  const renewed = caller.surface === "messenger" ? await identity.sessions.renew(caller) : null;
+  const renewed = caller.surface === "messenger" ? await identity.grants.renew(caller) : null;
   if (renewed !== null) Object.assign(headers, { "x-access-token": renewed });
   return caller;
 }
