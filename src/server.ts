@@ -149,7 +149,17 @@ async function assemble(config: Config, log: Log, cleanup: Cleanup): Promise<Qui
   cleanup.add(() => jobs.stop());
 
   const sockets = new Sockets(services.flatMap((service) => service.sockets));
-  const platform = platformRoutes({ app: () => app, config, runtime, limiter, requests, database, redis });
+  const probes = Object.assign({}, ...services.map((service) => service.probes ?? {}));
+  const platform = platformRoutes({
+    app: () => app,
+    config,
+    runtime,
+    limiter,
+    requests,
+    database,
+    redis,
+    probes,
+  });
   const app: AnyElysia = createApp({ services, sockets, requests, log }, platform);
   const server = listen({ host: config.host, port: config.port, app, sockets, requests, log });
   publisher.bind(server);

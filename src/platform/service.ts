@@ -2,6 +2,7 @@ import type { AnyElysia } from "elysia";
 import type { Envelope } from "./http/envelopes.ts";
 import type { SealedColumn } from "./identity/resealing.ts";
 import type { SocketRoute } from "./realtime/sockets.ts";
+import type { Probe } from "./telemetry/health.ts";
 
 /** The face that every service shows the server. */
 export interface Service {
@@ -21,6 +22,8 @@ export interface Service {
   formPaths?: string[];
   /** Paths whose bodies are left to their routes, with limits of their own. */
   streamPaths?: string[];
+  /** What it depends on beside the database, for `/health/detailed`. Anybody may ask, often: what costs something is asked seldom. */
+  probes?: Record<string, Probe>;
   /** Where it keeps what is sealed. */
   sealed?: readonly SealedColumn[];
   /** Called once the database is there, before the first request. */

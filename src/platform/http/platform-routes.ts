@@ -5,7 +5,7 @@ import type { Config } from "../../config.ts";
 import { version } from "../../version.ts";
 import type { Runtime } from "../assets/assets.ts";
 import type { Database } from "../database/connect.ts";
-import { healthRoutes } from "../telemetry/health.ts";
+import { healthRoutes, type Probe } from "../telemetry/health.ts";
 import { docsRoutes } from "./docs.ts";
 import type { Limiter } from "./limiter.ts";
 import type { Requests } from "./requests.ts";
@@ -19,13 +19,16 @@ export interface PlatformParts {
   requests: Requests;
   database: Database;
   redis: { ping(): Promise<void> } | null;
+  /** What services depend on. */
+  probes: Record<string, Probe>;
 }
 
 const limit = { rule: { type: "bucket", perSecond: 30, burst: 20 }, message: "Too many requests" } as const;
 
 const description = "One executable that gives a closed network its back office.";
 
-export function platformRoutes({ app, config, runtime, limiter, requests, database, redis }: PlatformParts) {
+export function platformRoutes(parts: PlatformParts) {
+  const { app, config, runtime, limiter, requests, database, redis, probes } = parts;
   const limited = new Elysia()
     .derive({ as: "scoped" }, async ({ request, set }) => {
       await limiter.count(() => `platform:${requests.of(request).address}`, limit, set.headers);
@@ -36,8 +39,7 @@ export function platformRoutes({ app, config, runtime, limiter, requests, databa
         {
           database: () => database.sql`select 1`,
           redis: redis && (() => redis.ping()),
-          clickhouse: null,
-          llm_gateway: null,
+          ...probes,
         },
         version,
       ),

@@ -8,7 +8,10 @@ export interface ComponentHealth {
   latency_ms?: number;
 }
 
-/** Asks a component; rejects when it is not well. Null: it is not configured. */
+/** What a probe answers for a component that nobody uses here. */
+export const notConfigured = Symbol("not configured");
+
+/** Asks a component; rejects when it is not well. A number is the latency in milliseconds as it measured it itself. Null: it is not configured. */
 export type Probe = (() => Promise<unknown>) | null;
 
 const probeLimitMilliseconds = 3_000;
@@ -31,8 +34,10 @@ async function measure(probe: Probe): Promise<ComponentHealth> {
   const start = performance.now();
   const late = Bun.sleep(probeLimitMilliseconds).then(() => Promise.reject(new Error("no answer in time")));
   try {
-    await Promise.race([probe(), late]);
-    return { status: "healthy", latency_ms: Math.round((performance.now() - start) * 10) / 10 };
+    const answer = await Promise.race([probe(), late]);
+    if (answer === notConfigured) return { status: "not_configured" };
+    const latency = typeof answer === "number" ? answer : performance.now() - start;
+    return { status: "healthy", latency_ms: Math.round(latency * 10) / 10 };
   } catch {
     return { status: "unhealthy" };
   } finally {

@@ -3,6 +3,7 @@ import type { Sql } from "postgres";
 import { isDuplicate } from "../../platform/database/refusal.ts";
 import { conflict, unprocessable } from "../../platform/http/failures.ts";
 import type { Sealer } from "../../platform/identity/sealing.ts";
+import { notConfigured } from "../../platform/telemetry/health.ts";
 import { isSameAddress, withoutAddress } from "./address.ts";
 import {
   type Connector,
@@ -48,6 +49,8 @@ const moved = (field: string) =>
     ],
   });
 
+const probeMilliseconds = 10_000;
+const mostProbed = 5;
 const testMilliseconds = 15_000;
 const schemaMilliseconds = 60_000;
 
@@ -55,6 +58,7 @@ export class Connectors {
   private readonly sql: Sql;
   private readonly sealer: Sealer;
   private readonly systems: Systems;
+  private readonly probes = new Map<string, { at: number; answer: Promise<unknown> }>();
 
   constructor(sql: Sql, sealer: Sealer, systems: Systems) {
     this.sql = sql;
@@ -138,6 +142,25 @@ export class Connectors {
     const [row] = await this.sql`update pipelines.connectors set last_tested = now(), test_status = ${status},
       status = ${status === "success" ? "active" : "error"} where id = ${id} returning last_tested`;
     return { result, at: row?.last_tested as Date };
+  }
+
+  /** Whether all systems of a type answer; asked at most every ten seconds. Answers the longest latency (ms), `notConfigured` when there are none; rejects when one does not answer. */
+  probe(type: string): Promise<unknown> {
+    const last = this.probes.get(type);
+    if (last && performance.now() - last.at < probeMilliseconds) return last.answer;
+    const answer = this.probeAll(type);
+    this.probes.set(type, { at: performance.now(), answer });
+    return answer;
+  }
+
+  private async probeAll(type: string): Promise<unknown> {
+    const rows = await this.sql`select id from pipelines.connectors
+      where type = ${type} and deleted_at is null order by id limit ${mostProbed}`;
+    if (rows.length === 0) return notConfigured;
+    const results = await Promise.all(rows.map(({ id }) => this.tried(Number(id))));
+    if (!results.every(({ queryExecutionSuccessful }) => queryExecutionSuccessful))
+      throw new Error(`a ${type} does not answer`);
+    return Math.max(...results.map(({ latency }) => latency ?? 0));
   }
 
   /** Fails with `CONNECTOR_ERROR`, or `notFound` for a table that is not there. */

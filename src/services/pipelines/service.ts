@@ -80,6 +80,7 @@ export function createPipelines(options: PipelinesOptions): Service {
       .use(projectRoutes(parts))
       .use(pipelineRoutes(parts))
       .use(connectorRoutes(parts))
+    probes: { clickhouse: () => connectors.probe("clickhouse"), llm_gateway: null },
       .use(triggerRoutes(parts)),
     sockets: [sockets.route],
     async start() {
