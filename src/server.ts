@@ -159,6 +159,7 @@ async function assemble(config: Config, log: Log, cleanup: Cleanup): Promise<Qui
     database,
     redis,
     probes,
+    log,
   });
   const app: AnyElysia = createApp({ services, sockets, requests, log }, platform);
   const server = listen({ host: config.host, port: config.port, app, sockets, requests, log });

@@ -6,6 +6,8 @@ import { version } from "../../version.ts";
 import type { Runtime } from "../assets/assets.ts";
 import type { Database } from "../database/connect.ts";
 import { healthRoutes, type Probe } from "../telemetry/health.ts";
+import type { Log } from "../telemetry/log.ts";
+import { reasonOf } from "../telemetry/startup-error.ts";
 import { docsRoutes } from "./docs.ts";
 import type { Limiter } from "./limiter.ts";
 import type { Requests } from "./requests.ts";
@@ -21,6 +23,7 @@ export interface PlatformParts {
   redis: { ping(): Promise<void> } | null;
   /** What services depend on. */
   probes: Record<string, Probe>;
+  log: Log;
 }
 
 const limit = { rule: { type: "bucket", perSecond: 30, burst: 20 }, message: "Too many requests" } as const;
@@ -28,21 +31,23 @@ const limit = { rule: { type: "bucket", perSecond: 30, burst: 20 }, message: "To
 const description = "One executable that gives a closed network its back office.";
 
 export function platformRoutes(parts: PlatformParts) {
-  const { app, config, runtime, limiter, requests, database, redis, probes } = parts;
+  const { app, config, runtime, limiter, requests, database, redis, probes, log } = parts;
   const limited = new Elysia()
     .derive({ as: "scoped" }, async ({ request, set }) => {
       await limiter.count(() => `platform:${requests.of(request).address}`, limit, set.headers);
       return {};
     })
     .use(
-      healthRoutes(
-        {
+      healthRoutes({
+        probes: {
           database: () => database.sql`select 1`,
           redis: redis && (() => redis.ping()),
           ...probes,
         },
         version,
-      ),
+        onFault: (component, error) =>
+          log.warn({ component, reason: reasonOf(error) }, "a component is not well"),
+      }),
     )
     .use(docsRoutes({ assetsDirectory: runtime.documentation, title: "Quintet", version, description, app }));
   const routes = new Elysia();

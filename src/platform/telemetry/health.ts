@@ -29,7 +29,7 @@ const component = z.object({
 
 const detailed = summary.extend({ components: z.record(z.string(), component) });
 
-async function measure(probe: Probe): Promise<ComponentHealth> {
+async function measure(probe: Probe, onFault: (error: unknown) => void): Promise<ComponentHealth> {
   if (!probe) return { status: "not_configured" };
   const start = performance.now();
   const late = Bun.sleep(probeLimitMilliseconds).then(() => Promise.reject(new Error("no answer in time")));
@@ -38,15 +38,24 @@ async function measure(probe: Probe): Promise<ComponentHealth> {
     if (answer === notConfigured) return { status: "not_configured" };
     const latency = typeof answer === "number" ? answer : performance.now() - start;
     return { status: "healthy", latency_ms: Math.round(latency * 10) / 10 };
-  } catch {
+  } catch (error) {
+    onFault(error);
     return { status: "unhealthy" };
   } finally {
     late.catch(() => {});
   }
 }
 
+export interface HealthOptions {
+  probes: Record<string, Probe> & { database: Probe };
+  version: string;
+  /** Told why a component is not well. */
+  onFault(component: string, error: unknown): void;
+}
+
 /** The two routes. Only the database decides: without it nothing works, and the answer is 503. */
-export function healthRoutes(probes: Record<string, Probe> & { database: Probe }, version: string) {
+export function healthRoutes({ probes, version, onFault }: HealthOptions) {
+  const ask = (name: string) => measure(probes[name] ?? null, (error) => onFault(name, error));
   const base = (database: ComponentHealth) => ({
     status: database.status === "healthy" ? ("healthy" as const) : ("unhealthy" as const),
     version,
@@ -57,7 +66,7 @@ export function healthRoutes(probes: Record<string, Probe> & { database: Probe }
     .get(
       "/health",
       async ({ status }) => {
-        const database = await measure(probes.database);
+        const database = await ask("database");
         return status(statusOf(database), base(database));
       },
       {
@@ -73,7 +82,7 @@ export function healthRoutes(probes: Record<string, Probe> & { database: Probe }
       "/health/detailed",
       async ({ status }) => {
         const names = Object.keys(probes);
-        const found = await Promise.all(names.map((name) => measure(probes[name] ?? null)));
+        const found = await Promise.all(names.map(ask));
         const components = Object.fromEntries(
           names.map((name, index) => [name, found[index] as ComponentHealth]),
         );
