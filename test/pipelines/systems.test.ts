@@ -93,6 +93,57 @@ const hasPython = (await Bun.file("/usr/bin/bwrap").exists()) || process.env.CI 
     expect(total).toBe((990 * 991) / 2);
   });
 
+  test("sums and arrays of the source are numbers and arrays, also when more is appended", async () => {
+    const code = `select day, sum(amount) as total, avg(amount) as mean, array_agg(note order by id) as notes, array_agg(id order by id) as ids,
+      array_agg(amount > 0 order by id) as flags, array_agg(day) as days, array_agg(day::timestamp) as instants from input group by day`;
+    const targets = [{ connector_id: to, config: { table: "gathered" }, mode: "append" }];
+    for (const times of [1, 2]) {
+      const more = { transformations: [{ type: "sql", code }], targets };
+      const done = await run(`gathered ${times}`, more);
+      expect({ status: done.status, error: done.error?.message }).toEqual({ status: "success" } as never);
+      const sums = await house.query(
+        "select count(), toInt64(sum(total)), sum(length(ids)), sum(arrayCount(x -> ifNull(x = 1, 0), flags)) from gathered",
+      );
+      expect(sums.trim()).toBe([5 * times, 490_500 * times, 1000 * times, 990 * times].join("\t"));
+    }
+    const types = await house.query(
+      "select groupArray(type) from (select type from system.columns where table = 'gathered')",
+    );
+    expect(types.trim()).toBe(
+      "['Date','Nullable(Decimal(38, 18))','Nullable(Decimal(38, 18))','Array(Nullable(String))','Array(Nullable(Int32))','Array(Nullable(UInt8))','Array(Nullable(Date))','Nullable(String)']",
+    );
+    const first = await house.query(
+      "select distinct toFloat64(total), toFloat64(mean), arraySlice(notes, 1, 3), arraySlice(ids, -1), days[1], instants like '[\"2026-%\"]' from gathered where day = '2026-01-02'",
+    );
+    expect(first.trim()).toBe("97700\t488.5\t['тест\\t1',NULL,'тест\\t11']\t[996]\t2026-01-02\t1");
+  });
+
+  test("sums and arrays go there and back", async () => {
+    const code = `select id, day, sum(amount) as total, array_agg(note || '"''\\') || array[null, '', E'\n\t', '{"a":[1]}'] as notes,
+      array[array[id], array[null::int]] as grid, array[amount, -0.01]::numeric(10,2)[] as amounts, array[day, null] as days from input group by id, day, amount`;
+    const made = await run("there", { transformations: [{ type: "sql", code }] });
+    expect({ status: made.status, error: made.error?.message }).toEqual({ status: "success" } as never);
+    const back = await run("back", {
+      sources: [{ connector_id: to, config: { table: "there" } }],
+      targets: [{ connector_id: from, config: { table: "back" } }],
+    });
+    expect({ status: back.status, error: back.error?.message }).toEqual({ status: "success" } as never);
+    const [same] = await sql.unsafe(
+      `select count(*)::int as n from back join (${code.replace("input", "transactions")}) as was using (id, day)
+        where back.total = was.total and back.notes = was.notes and back.grid::jsonb = to_jsonb(was.grid) and back.amounts::text[] = was.amounts::text[] and back.days = was.days`,
+    );
+    expect(same.n).toBe(1000);
+  });
+
+  test("a range with fractions holds for decimals too", async () => {
+    const check = (max: number) => ({
+      config: { retries: 0, checks: [{ type: "accepted_range", column: "amount", min: -9.5, max }] },
+    });
+    expect(await run("ranged", check(990.5))).toMatchObject({ status: "success" });
+    const broken = await run("ranged too narrowly", check(980.5));
+    expect(broken.error.message).toContain("accepted_range amount (10)");
+  });
+
   test("in DuckDB where the source cannot", async () => {
     const transformations = [
       { type: "sql", code: "select * from input where amount > 0" },

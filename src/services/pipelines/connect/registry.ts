@@ -4,10 +4,16 @@ import { type Connector, ConnectorError, type ConnectorOptions } from "./connect
 import { FilesConnector, type FilesOptions } from "./files/connector.ts";
 import { PostgresqlConnector } from "./postgresql/connector.ts";
 
-interface System {
-  open(options: ConnectorOptions, files: FilesOptions): Connector;
-  /** A name in the system's SQL. */
+/** How a system's SQL is written, where systems differ. */
+export interface Dialect {
+  /** A name. */
   quote(name: string): string;
+  /** A column as it may be compared with a number that has a fraction; the column itself where this is left out. */
+  asFraction?(column: string): string;
+}
+
+interface System extends Dialect {
+  open(options: ConnectorOptions, files: FilesOptions): Connector;
 }
 
 const doubled = (name: string): string => `"${name.replaceAll('"', '""')}"`;
@@ -22,7 +28,8 @@ const files = (format: string): System => ({
 
 const systems: Record<string, System> = {
   postgresql: { open: (options) => new PostgresqlConnector(options), quote: doubled },
-  clickhouse: { open: clickhouse, quote: backquoted },
+  // It does not compare decimals with other numbers than whole ones.
+  clickhouse: { open: clickhouse, quote: backquoted, asFraction: (column) => `toFloat64(${column})` },
   csv: files("csv"),
   tsv: files("tsv"),
   json: files("json"),
@@ -43,8 +50,8 @@ function systemOf(type: string): System {
   return system;
 }
 
-/** How a system's SQL writes the name of a column. */
-export const quoteFor = (type: string): ((name: string) => string) => systemOf(type).quote;
+/** How a system's SQL is written. */
+export const dialectOf = (type: string): Dialect => systemOf(type);
 
 /** Opens systems. Throws `ConnectorError` for one that is not known, or options that are not good. */
 export class Systems {

@@ -1,5 +1,6 @@
 /** Rules that staged rows must keep before anybody sees them. */
 import type { Staged } from "../connect/connector.ts";
+import type { Dialect } from "../connect/registry.ts";
 import type { Check } from "../definition.ts";
 import { NotRunnable } from "./not-runnable.ts";
 
@@ -8,14 +9,15 @@ export class CheckFailed extends NotRunnable {
   override readonly name = "CheckFailed";
 }
 
-/** How a system writes the name of a column. */
-export type Quote = (name: string) => string;
-
 const literal = (value: string | number): string =>
   typeof value === "number" ? String(value) : `'${value.replaceAll("'", "''").replaceAll("\\", "\\\\")}'`;
 
 /** A question whose answer is the number of rows that break a rule, and the rule's name. */
-function questions(check: Check, table: string, quote: Quote): { name: string; sql: string }[] {
+function questions(
+  check: Check,
+  table: string,
+  { quote, asFraction }: Dialect,
+): { name: string; sql: string }[] {
   const count = (condition: string) => `select count(*) from ${table} where ${condition}`;
   switch (check.type) {
     case "not_null":
@@ -30,9 +32,12 @@ function questions(check: Check, table: string, quote: Quote): { name: string; s
     }
     case "accepted_range": {
       const column = quote(check.column);
+      const { min, max } = check;
+      const isFraction = [min, max].some((bound) => typeof bound === "number" && !Number.isInteger(bound));
+      const value = isFraction && asFraction ? asFraction(column) : column;
       const outside = [
-        ...(check.min === undefined ? [] : [`${column} < ${literal(check.min)}`]),
-        ...(check.max === undefined ? [] : [`${column} > ${literal(check.max)}`]),
+        ...(min === undefined ? [] : [`${value} < ${literal(min)}`]),
+        ...(max === undefined ? [] : [`${value} > ${literal(max)}`]),
       ];
       return outside.length === 0
         ? []
@@ -56,11 +61,11 @@ function questions(check: Check, table: string, quote: Quote): { name: string; s
 export async function runChecks(
   staged: Staged,
   checks: readonly Check[],
-  quote: Quote,
+  dialect: Dialect,
   log: (message: string) => void,
 ): Promise<void> {
   const broken: string[] = [];
-  for (const { name, sql } of checks.flatMap((check) => questions(check, staged.table, quote))) {
+  for (const { name, sql } of checks.flatMap((check) => questions(check, staged.table, dialect))) {
     const rows = Number(await staged.ask(sql));
     log(`check ${name}: ${rows === 0 ? "passed" : `broken by ${rows}`}`);
     if (rows !== 0) broken.push(`${name} (${rows})`);

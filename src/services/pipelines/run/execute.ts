@@ -7,7 +7,7 @@ import { join } from "node:path";
 import type { Sql } from "postgres";
 import type { Connector, Staged } from "../connect/connector.ts";
 import { ConnectorError } from "../connect/connector.ts";
-import { quoteFor } from "../connect/registry.ts";
+import { dialectOf } from "../connect/registry.ts";
 import type { RowStream } from "../connect/types.ts";
 import type { Connectors } from "../connectors.ts";
 import type { Definition } from "../definition.ts";
@@ -83,7 +83,7 @@ async function move(context: RunContext, directory: string, opened: Opened) {
   try {
     progress("check", made.rows);
     for (const { target, type } of staged)
-      await runChecks(target, definition.config.checks, quoteFor(type), log);
+      await runChecks(target, definition.config.checks, dialectOf(type), log);
     signal.throwIfAborted();
     progress("publish", made.rows);
     for (const { target } of staged) await target.publish();

@@ -24,11 +24,13 @@
  * | int16, int32, int64 | Int16, Int32, Int64 |
  * | float32, float64 | Float32, Float64 |
  * | decimal(P,S) | Decimal(P,S) up to 38 digits, else String |
- * | decimal without precision | String |
+ * | decimal without precision | Decimal(38,18), when every value of the rows that make the table fits exactly; else String |
  * | uuid | UUID |
  * | date | Date when every value of the rows that make the table lies within it (1970 to 2105), else String; see `stage.ts` |
  * | timestamp | DateTime64(6, 'UTC') from version 20.6 on; before it String, which sorts as the times do. DateTime would lose fractions, and the rows to come are not known |
- * | text, json, time, bytes (`\x…`), array (JSON) | String |
+ * | text, json, time, bytes (`\x…`) | String |
+ * | array of boolean, int…, float…, decimal(P,S), text, uuid, date, or of arrays of these | Array(Nullable(T)), Array(Array(Nullable(T))), when every value of the rows that make the table fits and none is NULL; else String (JSON) |
+ * | array of something else; array in a key or in a column that is added to a table | String (JSON) |
  *
  * A timestamp without zone is kept as if it were UTC and comes back as an instant, with the same text.
  */
@@ -161,6 +163,11 @@ export function abilitiesOf(version: string): Abilities {
 }
 
 const mostDigits = 38;
+/** 20 digits before the point, more than any count has; behind it enough for averages, whose number of digits varies. */
+const openDecimal = `Decimal(${mostDigits}, 18)`;
+
+/** Whether numbers of a type may have any number of digits. */
+export const isOpen = (type: CommonType): boolean => type.kind === "decimal" && type.precision === null;
 
 /** The type that a made column gets; without Nullable. */
 export function madeType(type: CommonType, { dateTime64 }: Abilities): string {
@@ -175,6 +182,7 @@ export function madeType(type: CommonType, { dateTime64 }: Abilities): string {
     case "float64":
       return `Float${type.kind.slice(5)}`;
     case "decimal": {
+      if (isOpen(type)) return openDecimal;
       const fits = type.precision !== null && type.precision <= mostDigits && type.scale >= 0;
       return fits && type.scale <= Number(type.precision)
         ? `Decimal(${type.precision}, ${type.scale})`
@@ -190,7 +198,16 @@ export function madeType(type: CommonType, { dateTime64 }: Abilities): string {
     case "json":
     case "bytes":
     case "time":
-    case "array":
       return "String";
+    case "array":
+      return madeArray(type.of);
   }
+}
+
+/** Any element may be NULL, but for arrays. Elements that would become text have a text of their own in JSON, which stays. */
+function madeArray(of: CommonType): string {
+  // Instants too, whatever the version: what is made then differs from server to server in one thing less.
+  const made = madeType(of, { dateTime64: false });
+  if (made === "String" && of.kind !== "text") return "String";
+  return of.kind === "array" ? `Array(${made})` : `Array(Nullable(${made}))`;
 }

@@ -1,6 +1,7 @@
 /**
  * Loading rows into a staging table. ClickHouse reads numbers that are too large, days that are none and NULL for a column without NULL as other values and says nothing;
- * so such columns are loaded as what the rows have, and then converted with a look at every value. A value that would become another is refused.
+ * so such columns are loaded as what the rows have, and then converted with a look at every value. A value that would become another is refused; in a column that is made
+ * it makes a text of the column instead, where the type was no more than a guess (`settle.ts`).
  *
  * Floating point numbers are the exception: ClickHouse's own parser is used, which is fast and not exact. In 18.16 about one of 20,000 numbers with two decimals comes out as its
  * neighbour, and of numbers near the ends of the range every fourth. Whoever needs each digit uses decimals.
@@ -8,10 +9,11 @@
 import { ConnectorError, namesOf, type Staged, type WriteRequest } from "../connector.ts";
 import type { Column, RowStream } from "../types.ts";
 import { ask, findTable, type Table } from "./catalogue.ts";
-import { type ColumnPlan, definitionOf, keptAsText, planFor, planForMade } from "./columns.ts";
+import { type ColumnPlan, definitionOf, planFor, planForMade } from "./columns.ts";
 import type { ClickHouseHttp } from "./http.ts";
 import { abilitiesOf } from "./native-types.ts";
 import { publish, restore } from "./publish.ts";
+import { settled } from "./settle.ts";
 import { quoteName, quoteTable, type TableName } from "./sql.ts";
 import { addColumns, isPlainMergeTree, type RunTables, type Staging } from "./staging.ts";
 
@@ -102,7 +104,10 @@ async function loadRows(staging: Staging, table: Table | null, rows: RowStream):
     if (known) return planFor(column, known, abilities);
     // Rows that are there already have no value in an added column.
     const made = { ...column, nullable: column.nullable || table !== null };
-    return planForMade(made, abilities, request.key.includes(column.name));
+    return planForMade(made, abilities, {
+      isKey: request.key.includes(column.name),
+      isAdded: table !== null,
+    });
   });
   const load = (into: TableName) =>
     http.insert(`INSERT INTO ${quoteTable(into)} (${listOf(plans)}) FORMAT TabSeparated`, rows.chunks, {
@@ -116,7 +121,7 @@ async function loadRows(staging: Staging, table: Table | null, rows: RowStream):
       { signal },
     );
     await load(tables.loaded);
-    plans = await withoutLoss(staging, plans);
+    plans = await settled(staging, plans);
   }
   staging.added = plans.filter(({ name }) => isAdded(name)).map(({ name, final }) => ({ name, type: final }));
   await makeStage(staging, table, plans);
@@ -134,29 +139,6 @@ async function loadRows(staging: Staging, table: Table | null, rows: RowStream):
 
 const listOf = (columns: readonly { name: string }[]): string =>
   columns.map(({ name }) => quoteName(name)).join(", ");
-
-/** The plans, with text for columns of our own that turn out to need it. Throws `ConnectorError` "refused" when a value would be lost. */
-async function withoutLoss({ http, tables, signal }: Staging, plans: ColumnPlan[]): Promise<ColumnPlan[]> {
-  const count = async (of: readonly ColumnPlan[]) => {
-    const counts = of.map(({ conversion }) => `countIf(${conversion?.isLost ?? "0"})`);
-    const sql = `SELECT ${counts.join(", ")} FROM ${quoteTable(tables.loaded)}`;
-    return (await ask(http, sql, { signal }))[0] ?? [];
-  };
-  const lost = await count(plans);
-  const changed = plans.map((plan, index) =>
-    lost[index] !== "0" && plan.conversion?.otherwise ? keptAsText(plan, plan.conversion.otherwise) : plan,
-  );
-  const isChanged = changed.some((plan, index) => plan !== plans[index]);
-  const remaining = isChanged ? await count(changed) : lost;
-  const first = changed.findIndex((_, index) => remaining[index] !== "0");
-  const plan = changed[first];
-  if (plan)
-    throw new ConnectorError(
-      "refused",
-      `Column ${plan.name}: ${remaining[first]} values have no place in ${plan.final}`,
-    );
-  return changed;
-}
 
 /** Makes the staging table: like the target, where the target's parts can be handed over. */
 async function makeStage(
