@@ -63,6 +63,18 @@ test("rows fill blocks of 1 MB, and one that is larger comes in several", () => 
   expect(sizes.length).toBeLessThan(12);
 });
 
+test("a row that fits into a block is not spread over two", () => {
+  for (const length of [10, 127, 128, 999, 65_536, 1024 * 1024]) {
+    const row = message("d", Buffer.alloc(length, "x"));
+    const bytes = Buffer.concat(Array.from({ length: Math.ceil(3_000_000 / length) }, () => row));
+    const inbox = new Inbox();
+    for (let at = 0; at < bytes.length; at += 65_536)
+      inbox.feed(new Uint8Array(bytes.subarray(at, at + 65_536)));
+    inbox.feed(message("c"));
+    for (let each = inbox.take(); each; each = inbox.take()) expect(each.body.length % length).toBe(0);
+  }
+});
+
 test("lengths that cannot be are refused", () => {
   for (const length of [3, -1, 0x7fffffff]) {
     const bytes = Buffer.from("R\0\0\0\0");

@@ -6,6 +6,7 @@ import type {
 } from "../../../src/services/pipelines/connect/connector.ts";
 import { PostgresqlConnector } from "../../../src/services/pipelines/connect/postgresql/connector.ts";
 import type { SessionOptions } from "../../../src/services/pipelines/connect/postgresql/login.ts";
+import type { Parallelism } from "../../../src/services/pipelines/connect/postgresql/parallel-read.ts";
 import { Session } from "../../../src/services/pipelines/connect/postgresql/wire.ts";
 import type { Column, RowStream } from "../../../src/services/pipelines/connect/types.ts";
 import { startPostgres } from "../../support/postgres.ts";
@@ -14,7 +15,11 @@ export interface Server {
   options: SessionOptions;
   /** A session of the owner. */
   admin: Session;
-  connector(config?: Record<string, unknown>, credentials?: Record<string, unknown>): PostgresqlConnector;
+  connector(
+    config?: Record<string, unknown>,
+    credentials?: Record<string, unknown>,
+    parallelism?: Parallelism,
+  ): PostgresqlConnector;
   /** The first row's first column. */
   one(sql: string): Promise<string | null>;
   stop(): Promise<void>;
@@ -39,12 +44,15 @@ export async function startServer(): Promise<Server> {
   return {
     options,
     admin,
-    connector(config = {}, credentials = {}) {
+    connector(config = {}, credentials = {}, parallelism) {
       const { host, port, database, user, password } = options;
-      const connector = new PostgresqlConnector({
-        config: { host, port, database, ssl_mode: "disable", ...config },
-        credentials: { username: user, password, ...credentials },
-      });
+      const connector = new PostgresqlConnector(
+        {
+          config: { host, port, database, ssl_mode: "disable", ...config },
+          credentials: { username: user, password, ...credentials },
+        },
+        parallelism,
+      );
       connectors.push(connector);
       return connector;
     },

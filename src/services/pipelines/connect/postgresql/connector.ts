@@ -13,18 +13,21 @@ import { asConnectorError, translated } from "./errors.ts";
 import { parseTable, quoteIdentifier } from "./identifiers.ts";
 import type { Progress } from "./login.ts";
 import { type PostgresqlOptions, readOptions } from "./options.ts";
+import { largeTables, type Parallelism, streamTogether } from "./parallel-read.ts";
 import { largest, openSource, streamOf } from "./read.ts";
 import { Session } from "./wire.ts";
 import { stageRows } from "./write.ts";
 
-/** Each call has a session of its own, which ends with it: a stream's with the stream, a staging's with its publication. */
+/** Each call has a session of its own, which ends with it: a stream's with the stream, a staging's with its publication. Large tables are read by several. */
 export class PostgresqlConnector implements Connector {
   private readonly options: PostgresqlOptions;
+  private readonly parallelism: Parallelism;
   private readonly sessions = new Set<Session>();
 
   /** Throws `ConnectorError` with code `refused` for options that are missing or not valid. */
-  constructor(options: ConnectorOptions) {
+  constructor(options: ConnectorOptions, parallelism: Parallelism = largeTables) {
     this.options = readOptions(options);
+    this.parallelism = parallelism;
   }
 
   async test(signal: AbortSignal): Promise<TestResult> {
@@ -70,8 +73,16 @@ export class PostgresqlConnector implements Connector {
       const session = await this.open(signal);
       try {
         const source = await openSource(session, this.completed(request), this.options.schema);
-        const { columns, chunks } = streamOf(session, source);
-        return { columns, chunks: this.followed(session, chunks) };
+        const { parallelism } = this;
+        const together = await streamTogether({
+          lead: session,
+          source,
+          parallelism,
+          signal,
+          open: (own) => this.open(own),
+        });
+        const { columns, chunks } = together ?? streamOf(session, source);
+        return { columns, chunks: this.followed(chunks) };
       } catch (error) {
         await this.end(session);
         throw error;
@@ -99,7 +110,7 @@ export class PostgresqlConnector implements Connector {
 
   private async open(signal: AbortSignal, progress?: Progress): Promise<Session> {
     const session = await Session.open(this.options.session, signal, progress);
-    for (const each of this.sessions) if (each.isClosed) this.sessions.delete(each);
+    this.forgetClosed();
     this.sessions.add(session);
     const { schema } = this.options;
     const path = schema === null ? "" : `${quoteIdentifier(schema)}, public`;
@@ -127,14 +138,18 @@ export class PostgresqlConnector implements Connector {
     });
   }
 
-  private async *followed(session: Session, chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  private async *followed(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
     try {
       yield* chunks;
     } catch (error) {
       throw asConnectorError(error);
     } finally {
-      this.sessions.delete(session);
+      this.forgetClosed();
     }
+  }
+
+  private forgetClosed(): void {
+    for (const each of this.sessions) if (each.isClosed) this.sessions.delete(each);
   }
 
   private async end(session: Session): Promise<void> {

@@ -1,6 +1,6 @@
 /**
  * Cuts what the server sends into messages. The rows of a COPY come as a message each, a few dozen bytes: they are put together into blocks here, without an
- * object a row, and a row of any size needs no more memory than its block.
+ * object a row, and a row of any size needs no more memory than its block. A block ends within a row only where that is longer than a block.
  */
 import { type Message, PostgresError, types } from "./messages.ts";
 
@@ -104,8 +104,11 @@ export class Inbox {
     const length = lengthAt(this.header, 1);
     if (length < 0 || length > this.limit)
       throw new PostgresError("08P01", "what answers does not speak PostgreSQL's protocol");
-    if (type === copyData) this.copyLeft = length;
-    else {
+    if (type === copyData) {
+      // A row that fits into a block is not spread over two.
+      if (length <= blockLength && this.filled + length > this.block.length) this.release(length);
+      this.copyLeft = length;
+    } else {
       if (this.filled > 0) this.release(0);
       if (at + length <= data.length) {
         this.add(type, data.subarray(at, at + length));
