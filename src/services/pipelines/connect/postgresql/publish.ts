@@ -1,9 +1,9 @@
 /** The one transaction that puts staged rows into their table. */
-import type { WriteRequest } from "../connector.ts";
+import { ConnectorError, type WriteRequest } from "../connector.ts";
 import type { Column } from "../types.ts";
 import { quoteIdentifier, quoteList, quoteTable } from "./identifiers.ts";
 import { ddlType } from "./native-types.ts";
-import { type Plan, planWrite } from "./target.ts";
+import { definitionsOf, type Plan, planWrite } from "./target.ts";
 import type { Session } from "./wire.ts";
 
 /** What is to be published. */
@@ -15,6 +15,10 @@ export interface Publication {
   schema: string;
   /** The staging table, quoted. */
   stage: string;
+  /** Whether it may become the target, where there is none. */
+  isTarget: boolean;
+  /** Whether rows were staged. */
+  hasRows: boolean;
   runId: string;
 }
 
@@ -68,16 +72,24 @@ const forget = (session: Session, table: string) =>
 const lock = (session: Session, name: string) =>
   session.ask("select pg_advisory_xact_lock(hashtextextended($1, 0))", [`quintet ${name}`]);
 
-async function load(
-  session: Session,
-  { request, columns, defaultSchema, stage }: Publication,
-): Promise<void> {
+/** A server that crashed meanwhile has emptied the staging table, which is unlogged: publishing it would lose what a `replace` replaces. */
+async function requireRows(session: Session, { stage, hasRows }: Publication): Promise<void> {
+  if (!hasRows) return;
+  const { rows } = await session.ask(`select exists (select from ${stage})`);
+  if (rows[0]?.[0] !== "t")
+    throw new ConnectorError("refused", "the staged rows are gone: PostgreSQL crashed meanwhile");
+}
+
+async function load(session: Session, publication: Publication): Promise<void> {
+  const { request, columns, defaultSchema, stage, isTarget } = publication;
+  await requireRows(session, publication);
   let plan = await planWrite(session, request, columns, defaultSchema);
   const target = quoteTable(plan.table);
   if (!plan.exists) {
     await lock(session, target);
     plan = await planWrite(session, request, columns, defaultSchema);
   }
+  if (!plan.exists && isTarget) return await becomeTarget(session, plan.table.name, target, publication);
   if (!plan.exists) await session.query(createTable(target, request, columns));
   else if (plan.added.length > 0) {
     const added = plan.added.map(
@@ -93,13 +105,25 @@ async function load(
 }
 
 /** The key of a table made for `merge` is its primary key, so that the next merge finds rows by it; json and arrays cannot be one. */
-function createTable(target: string, { mode, key }: WriteRequest, columns: readonly Column[]): string {
-  const lines = columns.map(
-    ({ name, type, nullable }) => `${quoteIdentifier(name)} ${ddlType(type)}${nullable ? "" : " not null"}`,
-  );
+function primaryKey({ mode, key }: WriteRequest, columns: readonly Column[]): string | null {
   const isIndexable = columns.every(({ name, type }) => !key.includes(name) || type.kind !== "json");
-  if (mode === "merge" && isIndexable) lines.push(`primary key (${quoteList(key)})`);
-  return `create table ${target} (${lines.join(", ")})`;
+  return mode === "merge" && isIndexable ? `primary key (${quoteList(key)})` : null;
+}
+
+async function becomeTarget(
+  session: Session,
+  name: string,
+  target: string,
+  { stage, request, columns }: Publication,
+): Promise<void> {
+  await session.query(`alter table ${stage} rename to ${quoteIdentifier(name)}`);
+  const key = primaryKey(request, columns);
+  if (key) await session.query(`alter table ${target} add ${key}`);
+}
+
+function createTable(target: string, request: WriteRequest, columns: readonly Column[]): string {
+  const key = primaryKey(request, columns);
+  return `create table ${target} (${[...definitionsOf(columns), ...(key ? [key] : [])].join(", ")})`;
 }
 
 /**

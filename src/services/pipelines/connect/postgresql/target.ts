@@ -68,6 +68,12 @@ export async function planWrite(
   };
 }
 
+/** The columns of a table that is made. */
+export const definitionsOf = (columns: readonly Column[]): string[] =>
+  columns.map(
+    ({ name, type, nullable }) => `${quoteIdentifier(name)} ${ddlType(type)}${nullable ? "" : " not null"}`,
+  );
+
 const named = (columns: readonly { name: string }[]) => columns.map(({ name }) => name).join(", ");
 
 function checkColumns({ mode, key }: WriteRequest, columns: readonly Column[]): void {

@@ -4,7 +4,7 @@ import type { Column, RowStream } from "../types.ts";
 import { translated } from "./errors.ts";
 import { quoteIdentifier, quoteList, quoteTable, stageName } from "./identifiers.ts";
 import { publish } from "./publish.ts";
-import { planWrite } from "./target.ts";
+import { definitionsOf, type Plan, planWrite } from "./target.ts";
 import type { Session } from "./wire.ts";
 
 /** What staging needs. */
@@ -32,11 +32,13 @@ export async function stageRows(options: StageOptions): Promise<Staged> {
     const plan = await planWrite(session, request, columns, defaultSchema);
     const { schema } = plan.table;
     const stage = quoteTable({ schema, name: stageName(runId) });
-    const list = plan.columns
-      .map(({ name, stageType }) => `${quoteIdentifier(name)} ${stageType}`)
-      .join(", ");
+    const isTarget = canBecomeTarget(plan, columns);
+    const list = isTarget
+      ? definitionsOf(columns)
+      : plan.columns.map(({ name, stageType }) => `${quoteIdentifier(name)} ${stageType}`);
     // One transaction, so that a run that ends in the middle leaves no table.
-    await session.query(`begin; drop table if exists ${stage}; create unlogged table ${stage} (${list})`);
+    await session.query(`begin; drop table if exists ${stage};
+      create ${isTarget ? "" : "unlogged"} table ${stage} (${list.join(", ")})`);
     const count = await fill(session, stage, rows, request);
     await session.query("commit");
     return {
@@ -50,7 +52,10 @@ export async function stageRows(options: StageOptions): Promise<Staged> {
       publish: () =>
         translated(async () => {
           if (session.isClosed) session = await open();
-          await publish(session, { request, columns, defaultSchema, schema, stage, runId });
+          await publish(session, {
+            ...{ request, columns, defaultSchema, schema, stage, runId, isTarget },
+            hasRows: count > 0,
+          });
           await session.close();
         }),
       discard: () =>
@@ -65,6 +70,10 @@ export async function stageRows(options: StageOptions): Promise<Staged> {
     throw error;
   }
 }
+
+/** Whether the staging table is, under another name, the very table that is missing: then nothing is written twice. Arrays lie in it as text. */
+const canBecomeTarget = ({ exists }: Plan, columns: readonly Column[]): boolean =>
+  !exists && columns.every(({ type }) => type.kind !== "array");
 
 async function fill(
   session: Session,
