@@ -40,7 +40,12 @@ export interface Config {
     smtp: SmtpSettings | null;
   };
   messenger: { maxConnections: number };
-  pipelines: { concurrency: number; fileRoots: string[]; airflow: AirflowSettings | null };
+  pipelines: {
+    concurrency: number;
+    retentionDays: number;
+    fileRoots: string[];
+    airflow: AirflowSettings | null;
+  };
 }
 
 /** A mail server. */
@@ -123,6 +128,7 @@ function toConfig(s: Settings): Config {
     messenger: { maxConnections: s.MESSENGER_MAX_CONNECTIONS },
     pipelines: {
       concurrency: s.PIPELINES_CONCURRENCY,
+      retentionDays: s.PIPELINES_RUN_RETENTION_DAYS,
       fileRoots: s.PIPELINES_FILE_ROOTS.map((path) => resolve(path)),
       airflow: airflowOf(s),
     },

@@ -163,6 +163,13 @@ export const settings = {
     .max(64)
     .default(2)
     .describe("Pipelines that run at once"),
+  PIPELINES_RUN_RETENTION_DAYS: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(36_500)
+    .default(365)
+    .describe("Days that ended runs and their logs are kept; a pipeline's last run always is"),
   PIPELINES_FILE_ROOTS: list(":")
     .default([])
     .describe("Directories whose files pipelines may read and write (separated by :); none by default"),

@@ -1,5 +1,6 @@
 /** Identity as one part: what the server makes once and every service is given. */
 import type { PostgresJsDatabase } from "drizzle-orm/postgres-js";
+import { Periodic } from "../periodic.ts";
 import type { Topics } from "../realtime/topics.ts";
 import type { Log } from "../telemetry/log.ts";
 import { reasonOf } from "../telemetry/startup-error.ts";
@@ -34,12 +35,17 @@ export class IdentityService {
   readonly logins: Logins;
   private readonly locks: LoginLocks;
   private readonly options: IdentityOptions;
-  private expiry: Timer | null = null;
+  private readonly expiry: Periodic;
 
   constructor(options: IdentityOptions) {
     const { orm, topics, tokens, log, now, policy } = options;
     const hashes = new PasswordHashes();
     this.options = options;
+    this.expiry = new Periodic(
+      expiryMilliseconds,
+      () => this.expire(),
+      (error) => log.warn({ reason: reasonOf(error) }, "ended sessions could not be removed"),
+    );
     this.tokens = tokens;
     this.locks = new LoginLocks(orm);
     this.sessions = new Sessions({ orm, topics, tokens, log, now });
@@ -56,21 +62,18 @@ export class IdentityService {
 
   /** Makes the admin of the settings and begins to forget what is over. */
   async start(): Promise<void> {
-    const { admin, log } = this.options;
+    const { admin } = this.options;
     this.sessions.start();
     if (admin) await this.accounts.ensureAdmin(admin.username, admin.password, theServer);
-    const expire = async () => {
-      await this.sessions.expire();
-      await this.locks.expire();
-    };
-    this.expiry = setInterval(() => {
-      expire().catch((error: unknown) =>
-        log.warn({ reason: reasonOf(error) }, "ended sessions could not be removed"),
-      );
-    }, expiryMilliseconds);
+    this.expiry.start();
   }
 
-  stop(): void {
-    if (this.expiry) clearInterval(this.expiry);
+  async stop(): Promise<void> {
+    await this.expiry.stop();
+  }
+
+  private async expire(): Promise<void> {
+    await this.sessions.expire();
+    await this.locks.expire();
   }
 }

@@ -8,6 +8,7 @@ import type { ApiKeys } from "../../platform/identity/api-keys.ts";
 import type { IdentityService } from "../../platform/identity/identity.ts";
 import type { Sealer } from "../../platform/identity/sealing.ts";
 import type { Job, Jobs } from "../../platform/jobs/jobs.ts";
+import { Periodic } from "../../platform/periodic.ts";
 import type { Topics } from "../../platform/realtime/topics.ts";
 import type { Service } from "../../platform/service.ts";
 import type { Log } from "../../platform/telemetry/log.ts";
@@ -68,7 +69,11 @@ export function createCollector(options: CollectorOptions): Service {
     targets: resolved("COLLECTOR_TARGETS", targets),
     dataDirectory: realpathSync(config.dataDirectory),
   };
-  let expiry: Timer | null = null;
+  const expiry = new Periodic(
+    expiryMilliseconds,
+    () => jobs.expire(jobKind, retentionDays),
+    (error) => log.warn({ reason: reasonOf(error) }, "old jobs could not be forgotten"),
+  );
 
   /** Stores the job. The mail password is sealed before it touches the database. */
   async function start(request: CollectRequest): Promise<string> {
@@ -107,18 +112,11 @@ export function createCollector(options: CollectorOptions): Service {
       const openSecret = (sealed: string) => sealer.open(sealed);
       const onEnd = (event: string, id: string) => topics.broadcast(event, { job_id: id });
       jobs.register(collectJob({ fences, concurrency, attachmentLimit, openSecret, onEnd }));
-      const expire = () =>
-        jobs.expire(jobKind, retentionDays).catch((error: unknown) => {
-          log.warn({ reason: reasonOf(error) }, "old jobs could not be forgotten");
-        });
-      await expire();
+      expiry.start();
       cleanUpFinished().catch((error: unknown) => {
         log.warn({ reason: reasonOf(error) }, "cleaning up after finished jobs failed");
       });
-      expiry = setInterval(expire, expiryMilliseconds);
     },
-    async stop() {
-      if (expiry) clearInterval(expiry);
-    },
+    stop: () => expiry.stop(),
   };
 }
