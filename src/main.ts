@@ -1,12 +1,15 @@
 /** The command line. */
 import { Command } from "commander";
 import { addCollect } from "./commands/collect.ts";
+import { addPipelines } from "./commands/pipelines.ts";
 import { serve } from "./commands/serve.ts";
 import { commit, version } from "./version.ts";
 
 const program = new Command("quintet")
   .description("One executable that gives a closed network its back office.")
-  .version(`quintet ${version} (${commit})`, "-v, --version");
+  .version(`quintet ${version} (${commit})`, "-v, --version")
+  // `pipelines run` has a --version of its own.
+  .enablePositionalOptions();
 
 program
   .command("serve")
@@ -20,6 +23,7 @@ program
   .action(serve);
 
 addCollect(program);
+addPipelines(program);
 
 program
   .command("version")

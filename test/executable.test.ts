@@ -15,9 +15,11 @@ import manifest from "../package.json";
 import { needs } from "./needs.ts";
 import { ask, logIn, register, statusOfMe } from "./support/accounts.ts";
 import { collectTree, followJob, waitForResult } from "./support/collector.ts";
+import { loadDag, python, renderCommand } from "./support/dag-stubs.ts";
 import { findLogs, makeProject, sendLog } from "./support/logger.ts";
 import { join as joinMessenger } from "./support/messenger.ts";
 import { runCollection } from "./support/newman.ts";
+import { fileRoot, pipelinesClient } from "./support/pipelines.ts";
 import { runToEnd, type ServerProcess, startProcess } from "./support/process.ts";
 import { temporaryDirectory } from "./support/server.ts";
 
@@ -157,6 +159,23 @@ test("the Messenger's Postman collection runs green", async () => {
     messenger.kill("SIGTERM");
     expect(await messenger.exited).toBe(0);
   }
+});
+
+needs(python)("a pipeline's DAG file calls it by its own path, and it runs the pipeline", async () => {
+  const dags = join(directory, "dags");
+  const env = { AIRFLOW_DAGS_DIR: dags, PIPELINES_FILE_ROOTS: fileRoot() };
+  const other = await startProcess(join(directory, "pipelines"), { command: [program], cwd: directory, env });
+  const client = await pipelinesClient(() => other.url);
+  const id = await client.deploy();
+  const [task] = loadDag(join(dags, `ai_etl_${id}_v1.py`), 3).tasks;
+  const command = renderCommand(task?.bash_command ?? "", { id: "manual__1" });
+  expect(command).toStartWith(`exec '${program}' pipelines run 1 --version 1 --run-id 'manual__1'`);
+  const reach = { QUINTET_URL: other.url, QUINTET_TOKEN: client.token };
+  const run = await runToEnd([command], { command: ["bash", "-c"], cwd: directory, env: reach });
+  expect(run).toMatchObject({ status: 0, stderr: `quintet: run_1 of ${id}\n` });
+  expect(run.stdout).toContain("3 rows staged");
+  other.kill("SIGTERM");
+  expect(await other.exited).toBe(0);
 });
 
 test("its documentation is inside", async () => {

@@ -46,3 +46,15 @@ export async function migrateDatabase(address: DatabaseAddress, directory: strin
     await migrate(drizzle(sql), { migrationsFolder: directory, ...applied });
   });
 }
+
+/** Fails with StartupError unless a database has exactly this program's schema: whoever does not migrate must not work on another. */
+export async function requireSchema(address: DatabaseAddress, directory: string): Promise<void> {
+  const known = newestKnown(directory);
+  const found = await withConnection(address, newestApplied);
+  if (found === known) return;
+  throw new StartupError(
+    found === 0
+      ? "the database holds nothing of quintet yet: start a server on it first"
+      : `the database was made by ${found > known ? "a newer" : "an older"} version of quintet: use the version of its server`,
+  );
+}

@@ -1,6 +1,6 @@
 /** The database of one server: embedded or external, migrated, open. */
 import type { Config } from "../../config.ts";
-import type { Runtime } from "../assets/assets.ts";
+import { type Runtime, unpackOnDemand } from "../assets/assets.ts";
 import type { Log } from "../telemetry/log.ts";
 import {
   bootstrapEmbedded,
@@ -11,7 +11,7 @@ import {
   openDatabase,
 } from "./connect.ts";
 import { type EmbeddedPostgres, startEmbeddedPostgres } from "./embedded.ts";
-import { migrateDatabase } from "./migrate.ts";
+import { migrateDatabase, requireSchema } from "./migrate.ts";
 
 export interface OpenedDatabase extends Database {
   /** Null when the database is an external one. */
@@ -45,4 +45,15 @@ export async function openMigrated(config: Config, runtime: Runtime, log: Log): 
     await embedded?.stop();
     throw error;
   }
+}
+
+/**
+ * Opens the external database of a server that is elsewhere, as it is. Throws StartupError with one line when it cannot be had, or has not this program's
+ * schema.
+ */
+export async function openAsItIs(url: string, config: Config): Promise<Database> {
+  const address: DatabaseAddress = { url };
+  await checkExternal(address);
+  await requireSchema(address, await unpackOnDemand(config.dataDirectory, "migrations"));
+  return openDatabase(address, config.databaseConnections);
 }

@@ -2,7 +2,7 @@
 import type { Sql } from "postgres";
 import type { Queries } from "../../platform/database/connect.ts";
 import { isDuplicate } from "../../platform/database/refusal.ts";
-import { conflict, invalid } from "../../platform/http/failures.ts";
+import { conflict, invalid, notFound } from "../../platform/http/failures.ts";
 import { nextFiring } from "./cron.ts";
 import { type Definition, type Endpoint, named } from "./definition.ts";
 import { unknown } from "./ids.ts";
@@ -106,7 +106,7 @@ export class Pipelines {
   async definitionOf(id: number, version: number): Promise<Definition> {
     const [row] = await this
       .sql`select definition from pipelines.versions where pipeline_id = ${id} and version = ${version}`;
-    if (!row) throw unknown("pipeline");
+    if (!row) throw notFound(`The pipeline has no version ${version}`);
     return row.definition as Definition;
   }
 
@@ -173,18 +173,18 @@ export class Pipelines {
   }
 
   /** Pins the newest version: it is the one that runs from now on. Fails with `invalid` when it could not. */
-  async deploy(id: number): Promise<{ pipeline: Pipeline; at: Date }> {
-    const at = await this.sql.begin(async (tx) => {
-      const { definition, version } = await lock(tx, id);
+  async deploy(id: number): Promise<{ pipeline: Pipeline; version: number; at: Date }> {
+    const { version, at } = await this.sql.begin(async (tx) => {
+      const { definition, version, deployed_version: before, status } = await lock(tx, id);
       if (definition.sources.length === 0 || definition.targets.length === 0)
         throw invalid("A pipeline needs a source and a target to be deployed");
       const [row] =
         await tx`update pipelines.pipelines set deployed_version = ${version}, status = 'active', updated_at = now()
         where id = ${id} returning updated_at`;
-      await this.reschedule(tx, id);
-      return row?.updated_at as Date;
+      if (before !== version || status !== "active") await this.reschedule(tx, id);
+      return { version, at: row?.updated_at as Date };
     });
-    return { pipeline: await this.find(id), at };
+    return { pipeline: await this.find(id), version, at };
   }
 
   /** Marks a pipeline as deleted; it runs no more. Fails with `notFound`. */
@@ -204,14 +204,15 @@ export class Pipelines {
     };
   }
 
-  /** Finds out when the deployed version fires next. */
+  /** Finds out when the deployed version fires next, from now on. */
   private async reschedule(tx: Queries, id: number): Promise<void> {
     const [row] = await tx`select p.status, v.schedule, v.definition from pipelines.pipelines p
       join pipelines.versions v on v.pipeline_id = p.id and v.version = p.deployed_version where p.id = ${id}`;
     const isDue = row?.status === "active" && row.schedule !== null;
     const zone = (row?.definition as Definition | undefined)?.config.timezone;
-    const next = isDue ? nextFiring(String(row.schedule), zone, new Date(this.now())) : null;
-    await tx`update pipelines.pipelines set next_run = ${next} where id = ${id}`;
+    const now = new Date(this.now());
+    const next = isDue ? nextFiring(String(row.schedule), zone, now) : null;
+    await tx`update pipelines.pipelines set next_run = ${next}, scheduled_since = ${now} where id = ${id}`;
   }
 }
 

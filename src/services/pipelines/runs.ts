@@ -5,6 +5,7 @@ import { conflict, invalid } from "../../platform/http/failures.ts";
 import type { Topics } from "../../platform/realtime/topics.ts";
 import type { Definition } from "./definition.ts";
 import { unknown } from "./ids.ts";
+import { dagIdOf, runOfDagRun } from "./orchestrate/airflow/names.ts";
 import type { Pipelines } from "./pipelines.ts";
 import type { RunMetrics, runStatuses } from "./tables.ts";
 
@@ -26,6 +27,10 @@ export interface Run {
   created_at: Date;
   started_at: Date | null;
   finished_at: Date | null;
+  /** The DAG by which Airflow was asked for it. */
+  airflow_dag_id: string | null;
+  /** Nobody takes it before Airflow's task has asked for it. */
+  is_held: boolean;
 }
 
 /** Something that happened to a run. */
@@ -46,13 +51,19 @@ export interface RunRequest {
   /** The firing of a schedule that it stands for. */
   firedFor?: string | null;
   by?: number | null;
+  /** Which version, if not the one that is deployed. */
+  version?: number | null;
+  /** Held until Airflow's task asks for it; of a version that is not deployed Airflow has no DAG, and it runs here. */
+  forAirflow?: boolean;
+  /** Seconds in which nobody takes it but who is there for this very run. */
+  reservedSeconds?: number;
 }
 
 /** The columns of a `Run`. */
 export const runColumns = (
   sql: Sql,
 ) => sql`id, pipeline_id, version, status, phase, cause, parameters, attempt,
-  rows_processed::float8 as rows_processed, metrics, error_code, error, created_at, started_at, finished_at`;
+  rows_processed::float8 as rows_processed, metrics, error_code, error, created_at, started_at, finished_at, airflow_dag_id, is_held`;
 
 export class Runs {
   private readonly sql: Sql;
@@ -66,35 +77,28 @@ export class Runs {
   }
 
   /**
-   * Asks for a run of what is deployed, else of the newest version. Under an idempotency key that was used before it answers the first run. Fails with
-   * `notFound`, `invalid` (nothing to be run), `conflict` (one runs already and the pipeline refuses another).
+   * Asks for a run of what is deployed, else of the newest version. Under an idempotency key that was used before it answers the first run; under the name of Airflow's
+   * run, the run that waits for it, which may go on then. Fails with `notFound`, `invalid` (nothing to be run), `conflict` (one runs already and the pipeline refuses
+   * another).
    */
   async request(request: RunRequest): Promise<{ run: Run; isNew: boolean }> {
-    const { pipelineId, cause, parameters = {}, idempotencyKey = null, firedFor = null, by = null } = request;
+    const { pipelineId, idempotencyKey: key = null } = request;
     const pipeline = await this.pipelines.find(pipelineId);
-    const known = idempotencyKey === null ? null : await this.byKey(pipelineId, idempotencyKey);
+    const known = key === null ? null : await this.known(request, key);
     if (known) return { run: known, isNew: false };
-    const version = pipeline.deployed_version ?? pipeline.version;
-    const definition =
-      version === pipeline.version
-        ? pipeline.definition
-        : await this.pipelines.definitionOf(pipelineId, version);
-    await this.requireRunnable(pipelineId, definition);
+    const version = request.version ?? pipeline.deployed_version ?? pipeline.version;
+    await this.requireRunnable(pipelineId, await this.pipelines.definitionOf(pipelineId, version));
+    const isHeld = request.forAirflow === true && version === pipeline.deployed_version;
     try {
-      const [run] = await this.sql<
-        Run[]
-      >`insert into pipelines.runs (pipeline_id, version, cause, parameters, idempotency_key, fired_for, created_by)
-        values (${pipelineId}, ${version}, ${cause}, ${JSON.stringify(parameters)}::text::jsonb, ${idempotencyKey}, ${firedFor}, ${by})
-        returning ${runColumns(this.sql)}`;
-      if (!run) throw new Error("the run was not stored");
-      await this.topics.broadcast(queuedTopic, null).catch(() => {});
+      const run = await this.insert(request, version, isHeld ? dagIdOf(pipelineId, version) : null);
+      if (!isHeld) await this.topics.broadcast(queuedTopic, null).catch(() => {});
       return { run, isNew: true };
     } catch (error) {
       if (!isDuplicate(error)) throw error;
       const first =
-        idempotencyKey === null
-          ? await this.firing(pipelineId, firedFor)
-          : await this.byKey(pipelineId, idempotencyKey);
+        key === null
+          ? await this.firing(pipelineId, request.firedFor ?? null)
+          : await this.byKey(pipelineId, key);
       if (!first) throw error;
       return { run: first, isNew: false };
     }
@@ -145,6 +149,55 @@ export class Runs {
     await this.topics.broadcast(cancelTopic, runId);
     await this.topics.broadcast(newsTopic, { pipelineId, runId } satisfies RunNews);
     return run;
+  }
+
+  /** Takes a run away that still waits for Airflow, as if it had never been asked for. False: it goes on already. */
+  async takeBack(runId: number): Promise<boolean> {
+    const gone = await this
+      .sql`delete from pipelines.runs where id = ${runId} and is_held and status = 'pending'`;
+    return gone.count > 0;
+  }
+
+  /** Has a run that still waits for Airflow fail. */
+  async failHeld({ id, pipeline_id: pipelineId }: Run, reason: string): Promise<void> {
+    await this.sql`update pipelines.runs set status = 'failed', finished_at = now(), is_held = false,
+        error_code = 'PIPELINE_EXECUTION_ERROR', error = ${reason}
+      where id = ${id} and is_held and status = 'pending'`;
+    await this.topics.broadcast(newsTopic, { pipelineId, runId: id } satisfies RunNews);
+  }
+
+  /** The open runs that Airflow was asked for. */
+  async ofAirflow(): Promise<Run[]> {
+    return await this.sql<Run[]>`select ${runColumns(this.sql)} from pipelines.runs
+      where status in ('pending', 'running') and airflow_dag_id is not null order by id`;
+  }
+
+  private async insert(request: RunRequest, version: number, dagId: string | null): Promise<Run> {
+    const { pipelineId, cause, parameters = {}, idempotencyKey = null, firedFor = null, by = null } = request;
+    const [run] = await this.sql<
+      Run[]
+    >`insert into pipelines.runs (pipeline_id, version, cause, parameters, idempotency_key, fired_for, created_by, airflow_dag_id, is_held, not_before)
+      values (${pipelineId}, ${version}, ${cause}, ${JSON.stringify(parameters)}::text::jsonb, ${idempotencyKey}, ${firedFor}, ${by},
+        ${dagId}, ${dagId !== null}, now() + make_interval(secs => ${request.reservedSeconds ?? 0}))
+      returning ${runColumns(this.sql)}`;
+    if (!run) throw new Error("the run was not stored");
+    return run;
+  }
+
+  private async known({ pipelineId, reservedSeconds = 0 }: RunRequest, key: string): Promise<Run | null> {
+    const held = runOfDagRun(key);
+    return held === null
+      ? await this.byKey(pipelineId, key)
+      : await this.release(pipelineId, held, reservedSeconds);
+  }
+
+  /** Lets a run go on that waited for Airflow; any other stays as it is. Fails with `notFound`. */
+  private async release(pipelineId: number, runId: number, reservedSeconds: number): Promise<Run> {
+    const freed = await this.sql`update pipelines.runs set is_held = false,
+        not_before = now() + make_interval(secs => ${reservedSeconds})
+      where id = ${runId} and pipeline_id = ${pipelineId} and is_held returning id`;
+    if (freed.count > 0) await this.topics.broadcast(queuedTopic, null).catch(() => {});
+    return await this.find(pipelineId, runId);
   }
 
   private async requireRunnable(pipelineId: number, { sources, targets, config }: Definition): Promise<void> {

@@ -46,7 +46,15 @@ export const pipelineChanges = z.object({
   config: options.optional(),
 });
 
-export const runRequest = z.object({ parameters: record.default({}) }).nullish();
+const parametersOnly = { parameters: record.default({}) };
+export const triggeredRun = z.object(parametersOnly).nullish();
+export const runRequest = z
+  .object({
+    ...parametersOnly,
+    version: z.int().min(1).max(2_147_483_647).optional().describe("Another version than the deployed one"),
+    direct: z.boolean().optional().describe("Run by Quintet itself, without asking Airflow"),
+  })
+  .nullish();
 export const runList = z.object({ status: z.enum(runStatuses).optional(), ...page });
 export const logQuery = z.object({
   after: z.coerce.number().int().min(0).default(0),

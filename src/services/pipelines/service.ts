@@ -7,13 +7,16 @@ import { hasGoodToken } from "../../platform/identity/bearer.ts";
 import type { IdentityService } from "../../platform/identity/identity.ts";
 import { nodeId } from "../../platform/identity/node-id.ts";
 import type { Sealer } from "../../platform/identity/sealing.ts";
+import { Periodic } from "../../platform/periodic.ts";
 import type { Topics } from "../../platform/realtime/topics.ts";
 import type { Service } from "../../platform/service.ts";
 import type { Log } from "../../platform/telemetry/log.ts";
 import { reasonOf } from "../../platform/telemetry/startup-error.ts";
 import { Systems } from "./connect/registry.ts";
 import { Connectors } from "./connectors.ts";
+import { expireRuns } from "./expiry.ts";
 import { envelope } from "./failures.ts";
+import { Airflow } from "./orchestrate/airflow/airflow.ts";
 import { Schedule } from "./orchestrate/schedule.ts";
 import { Pipelines } from "./pipelines.ts";
 import { Projects } from "./projects.ts";
@@ -39,13 +42,14 @@ export interface PipelinesOptions {
   identity: IdentityService;
 }
 
+const hour = 3_600_000;
 const largestBody = 4 * 1024 * 1024;
 
 export function createPipelines(options: PipelinesOptions): Service {
   const { config, log, now, database, topics, sealer, limiter, identity } = options;
   const { sql } = database;
   const { dataDirectory } = config;
-  const { fileRoots, concurrency } = config.pipelines;
+  const { fileRoots, concurrency, retentionDays } = config.pipelines;
   const systems = new Systems({ roots: fileRoots, dataDirectory });
   const connectors = new Connectors(sql, sealer, systems);
   const pipelines = new Pipelines(sql, (endpoint, before) => connectors.sealed(endpoint, before), now);
@@ -54,7 +58,14 @@ export function createPipelines(options: PipelinesOptions): Service {
   const triggers = new Triggers(sql, now);
   const node = nodeId(dataDirectory);
   const worker = new RunWorker({ sql, topics, log, pipelines, connectors, dataDirectory, concurrency, node });
-  const schedule = new Schedule({ sql, runs, log, now });
+  const settings = config.pipelines.airflow;
+  const airflow = settings && new Airflow({ settings, sql, runs, log, now });
+  const schedule = new Schedule({ sql, runs, log, now, isAirflows: airflow !== null });
+  const expiry = new Periodic(
+    hour,
+    () => expireRuns(sql, retentionDays),
+    (error) => log.warn({ reason: reasonOf(error) }, "old runs could not be removed"),
+  );
   const sockets = new RunSockets({
     sessions: identity.sessions,
     topics,
@@ -65,9 +76,19 @@ export function createPipelines(options: PipelinesOptions): Service {
     onError: (error) => log.warn({ reason: reasonOf(error) }, "how runs go could not be told"),
   });
   const { sessions } = identity;
-  const parts: PipelinesParts = { sessions, limiter, projects, pipelines, connectors, runs, triggers };
+  const parts: PipelinesParts = {
+    sessions,
+    limiter,
+    projects,
+    pipelines,
+    connectors,
+    runs,
+    triggers,
+    airflow,
+  };
   return {
     name: "Pipelines",
+    probes: { clickhouse: () => connectors.probe("clickhouse"), llm_gateway: null },
     sealed: [
       { schema: "pipelines", table: "connectors", column: "credentials", type: "text" },
       { schema: "pipelines", table: "versions", column: "definition", type: "jsonb" },
@@ -80,16 +101,19 @@ export function createPipelines(options: PipelinesOptions): Service {
       .use(projectRoutes(parts))
       .use(pipelineRoutes(parts))
       .use(connectorRoutes(parts))
-    probes: { clickhouse: () => connectors.probe("clickhouse"), llm_gateway: null },
       .use(triggerRoutes(parts)),
     sockets: [sockets.route],
     async start() {
       await projects.start();
+      await airflow?.start();
       await worker.start();
       schedule.start();
+      expiry.start();
     },
     async stop() {
+      await expiry.stop();
       await schedule.stop();
+      await airflow?.stop();
       await worker.stop();
     },
   };

@@ -1,6 +1,7 @@
 import { sql } from "drizzle-orm";
 import {
   bigint,
+  boolean,
   index,
   integer,
   jsonb,
@@ -56,6 +57,8 @@ export const pipelines = pipelinesSchema.table(
     schedule: text("schedule"),
     /** When the schedule fires next, once it is deployed. */
     nextRun: time("next_run"),
+    /** Since when the schedule counts: what it would have fired before is not made up for. */
+    scheduledSince: time("scheduled_since"),
     ...made,
   },
   (table) => [
@@ -133,6 +136,10 @@ export const runs = pipelinesSchema.table(
     firedFor: text("fired_for"),
     attempt: integer("attempt").notNull().default(0),
     notBefore: time("not_before").notNull().defaultNow(),
+    /** The DAG by which Airflow was asked for it; null: Airflow knows nothing of it. */
+    airflowDagId: text("airflow_dag_id"),
+    /** Nobody takes it before Airflow's task has asked for it. */
+    isHeld: boolean("is_held").notNull().default(false),
     leaseOwner: text("lease_owner"),
     leaseUntil: time("lease_until"),
     cancelRequested: time("cancel_requested"),

@@ -2,6 +2,7 @@
 import type { StoredConnector } from "./connectors.ts";
 import type { Endpoint } from "./definition.ts";
 import { idOf } from "./ids.ts";
+import { dagRunIdOf } from "./orchestrate/airflow/names.ts";
 import type { LastRun, Pipeline } from "./pipelines.ts";
 import type { Run } from "./runs.ts";
 
@@ -77,6 +78,9 @@ export const shownRun = (run: Run) => ({
       : null,
   rows_processed: run.rows_processed,
   metrics: run.metrics,
+  ...(run.airflow_dag_id === null
+    ? {}
+    : { airflow_dag_id: run.airflow_dag_id, airflow_run_id: dagRunIdOf(run.id) }),
   ...(run.error === null || run.status === "success"
     ? {}
     : { error: { code: run.error_code ?? "PIPELINE_EXECUTION_ERROR", message: run.error } }),

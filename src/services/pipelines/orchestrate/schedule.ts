@@ -18,6 +18,8 @@ export interface ScheduleOptions {
   sql: Sql;
   runs: Runs;
   log: Log;
+  /** Whether Airflow keeps the schedules that pipelines have themselves; those of triggers are ours all the same. */
+  isAirflows: boolean;
   /** Now, in milliseconds. */
   now: () => number;
 }
@@ -106,8 +108,19 @@ export class Schedule {
   }
 
   /** Asks for the run first and goes on to the next firing then: whoever is stopped between finds the run when it asks again. */
-  private async fire({ id, pipelineId, cause, at, expression, zone, parameters, table }: Due): Promise<void> {
-    const { sql, runs, log, now } = this.options;
+  private async fire(due: Due): Promise<void> {
+    const { sql, isAirflows, now } = this.options;
+    const { id, at, expression, zone, table } = due;
+    if (table === "triggers" || !isAirflows) await this.request(due);
+    const next = nextFiring(expression, zone, new Date(now()));
+    if (table === "pipelines")
+      await sql`update pipelines.pipelines set next_run = ${next} where id = ${id} and next_run = ${at}`;
+    else
+      await sql`update pipelines.triggers set next_run = ${next}, last_run = ${at} where id = ${id} and next_run = ${at}`;
+  }
+
+  private async request({ id, pipelineId, cause, parameters, at, table }: Due): Promise<void> {
+    const { runs, log } = this.options;
     const firedFor = `${table}:${id}:${at.toISOString()}`;
     try {
       await runs.request({ pipelineId, cause, parameters, firedFor });
@@ -116,10 +129,5 @@ export class Schedule {
       if (!(error instanceof Failure)) throw error;
       log.warn({ pipeline: pipelineId, reason: error.message }, "a scheduled run was left out");
     }
-    const next = nextFiring(expression, zone, new Date(now()));
-    if (table === "pipelines")
-      await sql`update pipelines.pipelines set next_run = ${next} where id = ${id} and next_run = ${at}`;
-    else
-      await sql`update pipelines.triggers set next_run = ${next}, last_run = ${at} where id = ${id} and next_run = ${at}`;
   }
 }

@@ -1,9 +1,10 @@
 /** What the routes work with. */
 import type { AccessParts } from "../access.ts";
 import type { Connectors } from "../connectors.ts";
+import type { Airflow } from "../orchestrate/airflow/airflow.ts";
 import type { Pipelines } from "../pipelines.ts";
 import type { Projects } from "../projects.ts";
-import type { Runs } from "../runs.ts";
+import type { Run, RunRequest, Runs } from "../runs.ts";
 import * as schemas from "../schemas.ts";
 import type { Triggers } from "../triggers.ts";
 
@@ -13,6 +14,13 @@ export interface PipelinesParts extends AccessParts {
   connectors: Connectors;
   runs: Runs;
   triggers: Triggers;
+  /** Null: the built-in scheduler does what Airflow would. */
+  airflow: Airflow | null;
+}
+
+/** Asks for a run from whoever does them. */
+export async function requestRun({ airflow, runs }: PipelinesParts, request: RunRequest): Promise<Run> {
+  return airflow ? await airflow.request(request) : (await runs.request(request)).run;
 }
 
 export const tags = ["Pipelines"];

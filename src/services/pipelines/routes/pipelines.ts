@@ -4,6 +4,7 @@ import { authenticated, requireRole } from "../access.ts";
 import { requireCron } from "../cron.ts";
 import type { Definition } from "../definition.ts";
 import { idOf, requireNumber } from "../ids.ts";
+import { dagIdOf, dagRunIdOf } from "../orchestrate/airflow/names.ts";
 import { defaultProject } from "../projects.ts";
 import * as schemas from "../schemas.ts";
 import {
@@ -14,12 +15,12 @@ import {
   shownRun,
   wholePipeline,
 } from "../views.ts";
-import { failures, type PipelinesParts, tags } from "./parts.ts";
+import { failures, type PipelinesParts, requestRun, tags } from "./parts.ts";
 
 const longestKey = 200;
 
 export function pipelineRoutes(parts: PipelinesParts) {
-  const { pipelines, projects, connectors, runs } = parts;
+  const { pipelines, projects, connectors, runs, airflow } = parts;
 
   /** Fails with `unprocessable`, `notFound` for endpoints that cannot be. */
   async function requireEndpoints({ sources = [], targets = [] }: Partial<Definition>): Promise<void> {
@@ -111,7 +112,9 @@ export function pipelineRoutes(parts: PipelinesParts) {
           status: body.status,
           definition,
         };
-        return changedPipeline(await pipelines.update(id, changes, caller.account.id));
+        const changed = await pipelines.update(id, changes, caller.account.id);
+        await airflow?.changed();
+        return changedPipeline(changed);
       },
       {
         body: schemas.pipelineChanges,
@@ -124,6 +127,7 @@ export function pipelineRoutes(parts: PipelinesParts) {
       async ({ params, caller, set }) => {
         requireRole(caller, "engineer");
         await pipelines.remove(number(params.pipeline_id), caller.account.id);
+        await airflow?.changed();
         set.status = 204;
       },
       { response: failures, detail: { summary: "Delete a pipeline", description: "It can be restored." } },
@@ -144,31 +148,41 @@ export function pipelineRoutes(parts: PipelinesParts) {
       "/:pipeline_id/deploy",
       async ({ params, caller }) => {
         requireRole(caller, "engineer");
-        const { pipeline, at } = await pipelines.deploy(number(params.pipeline_id));
+        const { pipeline, version, at } = await pipelines.deploy(number(params.pipeline_id));
+        const dagId = dagIdOf(pipeline.id, version);
         return {
           pipeline_id: idOf("pipeline", pipeline.id),
           status: "deployed",
-          airflow_dag_id: `ai_etl_${idOf("pipeline", pipeline.id)}_v${pipeline.deployed_version}`,
+          airflow_dag_id: dagId,
           deployment_time: at.toISOString(),
+          ...(airflow ? { airflow: await airflow.deployed(dagId) } : {}),
         };
       },
       {
         response: { 200: schemas.anything, ...failures },
-        detail: { summary: "Deploy the newest version", description: "It is the one that runs from now on." },
+        detail: {
+          summary: "Deploy the newest version",
+          description:
+            "It is the one that runs from now on. With Airflow, `airflow.status` tells what it made of the DAG file: `written`, `active`, `pending`, `refused`, `failed`.",
+        },
       },
     )
     .post(
       "/:pipeline_id/run",
       async ({ params, body, caller, headers, status }) => {
-        const { run } = await runs.request({
+        const request = {
           pipelineId: number(params.pipeline_id),
-          cause: "manual",
           parameters: body?.parameters ?? {},
           idempotencyKey: headers["idempotency-key"]?.slice(0, longestKey) ?? null,
+          version: body?.version ?? null,
           by: caller.account.id,
-        });
+        };
+        const run = body?.direct
+          ? (await runs.request({ ...request, cause: "command" })).run
+          : await requestRun(parts, { ...request, cause: "manual" });
         const shown = requestedRun(run, run.status === "pending" ? "running" : run.status);
-        return status(202, { ...shown, airflow_run_id: `manual__${shown.started_at}` });
+        const ofAirflow = run.airflow_dag_id === null ? `manual__${shown.started_at}` : dagRunIdOf(run.id);
+        return status(202, { ...shown, airflow_run_id: ofAirflow });
       },
       {
         body: schemas.runRequest,
@@ -213,6 +227,7 @@ export function pipelineRoutes(parts: PipelinesParts) {
       "/:pipeline_id/runs/:run_id/cancel",
       async ({ params, status }) => {
         const run = await runs.cancel(...(await runOf(params)));
+        void airflow?.cancelled(run);
         return status(202, shownRun(run));
       },
       { response: { 202: schemas.anything, ...failures }, detail: { summary: "Cancel a run" } },

@@ -6,7 +6,7 @@ import * as schemas from "../schemas.ts";
 import { failures, type PipelinesParts, tags } from "./parts.ts";
 
 export function projectRoutes(parts: PipelinesParts) {
-  const { projects } = parts;
+  const { projects, airflow } = parts;
   const number = (id: string) => requireNumber("project", id);
   const response = { 200: schemas.anything, ...failures };
   return new Elysia({ prefix: "/projects", tags })
@@ -48,6 +48,7 @@ export function projectRoutes(parts: PipelinesParts) {
       async ({ params, caller, set }) => {
         requireRole(caller, "architect");
         await projects.remove(number(params.project_id), caller.account.id);
+        await airflow?.changed();
         set.status = 204;
       },
       {

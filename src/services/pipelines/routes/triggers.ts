@@ -7,7 +7,7 @@ import { requireNumber } from "../ids.ts";
 import * as schemas from "../schemas.ts";
 import { triggerView } from "../triggers.ts";
 import { requestedRun } from "../views.ts";
-import { failures, type PipelinesParts, tags } from "./parts.ts";
+import { failures, type PipelinesParts, requestRun, tags } from "./parts.ts";
 
 const missingCron = () =>
   unprocessable("Invalid request parameters", {
@@ -17,7 +17,7 @@ const missingCron = () =>
   });
 
 export function triggerRoutes(parts: PipelinesParts) {
-  const { triggers, pipelines, runs } = parts;
+  const { triggers, pipelines } = parts;
   const number = (id: string) => requireNumber("trigger", id);
   const response = { 200: schemas.anything, ...failures };
   return new Elysia({ prefix: "/mvp/triggers", tags })
@@ -59,7 +59,7 @@ export function triggerRoutes(parts: PipelinesParts) {
     .post(
       "/manual/:pipeline_id",
       async ({ params, body, caller, status }) => {
-        const { run } = await runs.request({
+        const run = await requestRun(parts, {
           pipelineId: requireNumber("pipeline", params.pipeline_id),
           cause: "trigger",
           parameters: body?.parameters ?? {},
@@ -68,7 +68,7 @@ export function triggerRoutes(parts: PipelinesParts) {
         return status(202, requestedRun(run, "triggered"));
       },
       {
-        body: schemas.runRequest,
+        body: schemas.triggeredRun,
         response: { 202: schemas.anything, ...failures },
         detail: { summary: "Trigger a pipeline by hand" },
       },

@@ -9,8 +9,13 @@ import type { RunMetrics } from "../tables.ts";
 
 export const leaseSeconds = 15;
 
-/** Leases the run that has waited longest and may go on; null when there is none. */
-export async function claimRun(sql: Sql, owner: string): Promise<Run | null> {
+/** Leases the run that has waited longest and may go on, or none but `only`; null when there is none. */
+export async function claimRun(sql: Sql, owner: string, only: number | null = null): Promise<Run | null> {
+  // The first attempt may be kept for whoever is there for this very run.
+  const isDue =
+    only === null
+      ? sql`r.not_before <= now()`
+      : sql`r.id = ${only} and (r.not_before <= now() or r.attempt = 0)`;
   try {
     const [run] = await sql<
       Run[]
@@ -18,7 +23,7 @@ export async function claimRun(sql: Sql, owner: string): Promise<Run | null> {
         lease_until = now() + make_interval(secs => ${leaseSeconds}), started_at = coalesce(started_at, now()), phase = 'starting'
       where id = (
         select r.id from pipelines.runs r join pipelines.pipelines p on p.id = r.pipeline_id
-        where r.status = 'pending' and r.not_before <= now() and p.deleted_at is null
+        where r.status = 'pending' and not r.is_held and p.deleted_at is null and ${isDue}
           and not exists (select from pipelines.runs o where o.pipeline_id = r.pipeline_id and o.status = 'running')
         order by r.not_before, r.id limit 1 for update of r skip locked)
       returning ${runColumns(sql)}`;

@@ -34,6 +34,8 @@ export interface WorkerOptions {
   concurrency: number;
   /** Names this server's data directory, which one server at a time has. */
   node: string;
+  /** The one run that it is there for; any, when it is left out. */
+  only?: number;
 }
 
 /** What a run is doing, fresher than its row. */
@@ -107,12 +109,12 @@ export class RunWorker {
   }
 
   private async fill(): Promise<void> {
-    const { sql, log, concurrency, topics, node } = this.options;
+    const { sql, log, concurrency, topics, node, only } = this.options;
     try {
       for (const { id, pipelineId } of await releaseDead(sql))
         await topics.broadcast(newsTopic, { pipelineId, runId: id } satisfies RunNews);
       while (this.active.size < concurrency && !this.isStopped) {
-        const run = await claimRun(sql, node);
+        const run = await claimRun(sql, node, only);
         if (!run) break;
         this.launch(run);
       }

@@ -50,7 +50,7 @@ export class Database {
   async run(sql: string, parameters: Parameters = []): Promise<void> {
     await this.#guarded(async () => {
       if (isEmpty(parameters)) await this.#connection.run(sql);
-      else await (await this.#prepared(sql, parameters)).run();
+      else await this.#withPrepared(sql, parameters, (statement) => statement.run());
     });
   }
 
@@ -64,7 +64,9 @@ export class Database {
 
   /** Starts a query whose rows are then fetched with `next`, piece by piece; the next statement ends it. */
   async query(sql: string, parameters: Parameters = []): Promise<DuckDBResult> {
-    return await this.#guarded(async () => (await this.#prepared(sql, parameters)).stream());
+    return await this.#guarded(() =>
+      this.#withPrepared(sql, parameters, (statement) => statement.stream()),
+    );
   }
 
   /** The next rows of a query, null after the last. */
@@ -88,10 +90,19 @@ export class Database {
     this.#close();
   }
 
-  async #prepared(sql: string, parameters: Parameters): Promise<DuckDBPreparedStatement> {
+  /** A statement holds the buffers of the files that it names: it goes at once, its result needs it no more. */
+  async #withPrepared<T>(
+    sql: string,
+    parameters: Parameters,
+    execute: (statement: DuckDBPreparedStatement) => Promise<T>,
+  ): Promise<T> {
     const statement = await this.#connection.prepare(sql);
-    if (!isEmpty(parameters)) statement.bind(bindable(parameters));
-    return statement;
+    try {
+      if (!isEmpty(parameters)) statement.bind(bindable(parameters));
+      return await execute(statement);
+    } finally {
+      statement.destroySync();
+    }
   }
 
   async #guarded<T>(work: () => Promise<T>): Promise<T> {
