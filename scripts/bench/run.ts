@@ -2,7 +2,9 @@
 import { cpus } from "node:os";
 import { join } from "node:path";
 
-const benchmarks = ["copy", "archives", "progress", "accounts", "logger", "messenger"];
+const benchmarks = ["copy", "archives", "progress", "accounts", "logger", "messenger", "pipelines"].filter(
+  (name, _, all) => !all.some((other) => process.argv.includes(other)) || process.argv.includes(name),
+);
 
 console.log(
   `${cpus().length} × ${cpus()[0]?.model ?? "unknown processor"}, Bun ${Bun.version}; medians of 5 pairs\n`,
