@@ -16,7 +16,7 @@ import { Requests } from "./platform/http/requests.ts";
 import { ApiKeys } from "./platform/identity/api-keys.ts";
 import { IdentityService } from "./platform/identity/identity.ts";
 import { nodeId } from "./platform/identity/node-id.ts";
-import { resealAll } from "./platform/identity/resealing.ts";
+import { requireKey, resealAll } from "./platform/identity/resealing.ts";
 import { sealerOf } from "./platform/identity/sealing.ts";
 import { ownSecret } from "./platform/identity/secrets.ts";
 import { Tokens } from "./platform/identity/tokens.ts";
@@ -110,6 +110,7 @@ async function assemble(config: Config, log: Log, cleanup: Cleanup): Promise<Qui
     : ownSecret(config.dataDirectory, "jwt.key");
 
   const sealer = sealerOf(config);
+  await requireKey(database.sql, sealer);
 
   const previousKey = config.jwtSecretPrevious ? Buffer.from(config.jwtSecretPrevious) : null;
   const tokens = new Tokens({ key: tokenKey, previous: previousKey, now });

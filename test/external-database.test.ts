@@ -29,7 +29,9 @@ afterAll(async () => {
 });
 
 async function start(name: string): Promise<ServerProcess> {
-  const server = await startProcess(join(directory, name), { env: { DATABASE_URL: url } });
+  const server = await startProcess(join(directory, name), {
+    env: { DATABASE_URL: url, ENCRYPTION_KEY: "one key of all servers, long enough" },
+  });
   servers.push(server);
   return server;
 }

@@ -21,8 +21,6 @@ async function mayMount(): Promise<boolean> {
 const hasMount = isRoot && (process.env.CI === "true" || (await mayMount()));
 if (!hasMount) console.warn("skipping tests of a full disk: only root, where it may mount, can have one");
 const needsMount = hasMount ? test : test.skip;
-/** What is known not to be so yet: it fails as soon as it is. */
-const knownFault = hasMount ? test.failing : test.skip;
 const hasPython = Bun.which("bwrap") !== null || process.env.CI === "true";
 if (!hasPython) console.warn("skipping tests of Python on a full disk: bubblewrap is not installed");
 
@@ -202,8 +200,7 @@ if (!hasPython) console.warn("skipping tests of Python on a full disk: bubblewra
     await expectNothingLeft();
   });
 
-  // Known: an OSError is taken for a fault of the code, which is not tried again (worker.ts, endOf).
-  (hasPython ? knownFault : test.skip)(
+  (hasPython && hasMount ? test : test.skip)(
     "rows that come out of Python: also tried again by itself",
     async () => {
       await mount(staging, "size=2m,mode=0700");
@@ -232,15 +229,17 @@ if (!hasPython) console.warn("skipping tests of Python on a full disk: bubblewra
     expect(await rows.count("target")).toBe(50_001);
   });
 
-  // Known: targets that were staged are given up only when checks or the publication fail (execute.ts, stageAll).
-  knownFault("the disk of a second target: the first one's staging table goes, too", async () => {
-    await mount(files, "size=1m");
-    const pipeline = await make({
-      targets: [target(), { type: "csv", config: { path: join(files, "out.csv") } }],
-    });
-    expect(await run(pipeline)).toMatchObject({ status: "failed" });
-    expect(await rows.count("target")).toBe(1);
-    expect(readdirSync(files)).toEqual([]);
-    await expectNothingLeft();
-  });
+  (hasMount ? test : test.skip)(
+    "the disk of a second target: the first one's staging table goes, too",
+    async () => {
+      await mount(files, "size=1m");
+      const pipeline = await make({
+        targets: [target(), { type: "csv", config: { path: join(files, "out.csv") } }],
+      });
+      expect(await run(pipeline)).toMatchObject({ status: "failed" });
+      expect(await rows.count("target")).toBe(1);
+      expect(readdirSync(files)).toEqual([]);
+      await expectNothingLeft();
+    },
+  );
 });

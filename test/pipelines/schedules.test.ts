@@ -54,8 +54,9 @@ describe("a clock that is moved by hand", () => {
   /** What a server does once a second. */
   async function look(): Promise<void> {
     const schedule = new Schedule({ sql: database.sql, runs, log, isAirflows: false, now: () => clock });
-    schedule.start();
-    await schedule.stop();
+    await schedule.fireDue();
+    // As if workers had done them: what waits stands for later firings as well.
+    await database.sql`update pipelines.runs set status = 'success' where status = 'pending'`;
   }
 
   /** Makes a pipeline with a schedule of its own; answers its number. */
@@ -244,8 +245,7 @@ describe("a clock that is moved by hand", () => {
     expect(await runsOf(paused.id)).toBe(1);
   });
 
-  // Known: of a trigger's pipeline only the deletion is looked at (schedule.ts, due).
-  test.failing("triggers of a paused pipeline do not fire", async () => {
+  test("triggers of a paused pipeline do not fire", async () => {
     const { id } = await triggered("0 * * * *");
     await pipelines.update(id, { status: "paused", definition: {} }, nobody);
     clock += hour;
@@ -253,9 +253,8 @@ describe("a clock that is moved by hand", () => {
     expect(await runsOf(id)).toBe(0);
   });
 
-  // Known: what was due when the look began is fired whatever happens meanwhile (schedule.ts, fireDue).
-  test.failing("one that was paused while others were being fired does not fire", async () => {
-    const [first, second] = [await deployed("59 9 * * *"), await deployed("0 10 * * *")];
+  test("one that was paused while others were being fired does not fire", async () => {
+    const [first, second] = [await deployed("0 10 * * *"), await deployed("59 9 * * *")];
     clock += 24 * hour;
     const released = Promise.withResolvers<void>();
     const held = Promise.withResolvers<void>();

@@ -218,8 +218,7 @@ import { freshDataDirectory } from "../support/server.ts";
     expect(done).toMatchObject({ status: "success", attempt: 2 });
   }
 
-  // Known: the second attempt reads up to another value than the first one published, and keeps that (source.ts, newOnly).
-  test.failing("killed after rows were published, before the cursor was kept: nothing twice, and what came meanwhile comes next", async () => {
+  test("killed after rows were published, before the cursor was kept: nothing twice, and what came meanwhile comes next", async () => {
     await rows.sql`create table growing (id int primary key)`;
     await rows.sql`insert into growing select generate_series(1, 100)`;
     const pipeline = await client.make({
@@ -239,8 +238,7 @@ import { freshDataDirectory } from "../support/server.ts";
     expect({ count, most }).toEqual({ count: 110, most: 110 });
   });
 
-  // Known: nobody looks for what a predecessor left in DATA_DIR/pipelines (worker.ts, start).
-  test.failing("what a killed server had in files does not stay when the other ends its run", async () => {
+  test("what a killed server had in files does not stay when the other ends its run", async () => {
     const query = "select n, pg_sleep(0.1)::text as text from generate_series(1, 30) n";
     const pipelines: [pipeline: string, run: string][] = [];
     for (let n = 0; n < 5; n++) {

@@ -44,13 +44,13 @@ async function makeTemplate(): Promise<string> {
   return directory;
 }
 
-/** A fresh data directory: the cluster is copied, the unpacked programs are hard links. */
+/** A fresh data directory: the cluster and its keys are copied, the unpacked programs are hard links. */
 export async function freshDataDirectory(): Promise<string> {
   template ??= makeTemplate();
   const from = await template;
   const to = join(temporaryDirectory("data"), "data");
   mkdirSync(to, { mode: 0o711 });
-  await $`cp -a ${join(from, "postgres")} ${to} && cp -al ${join(from, "runtime")} ${to}`.quiet();
+  await $`cp -a ${join(from, "postgres")} ${join(from, "secrets")} ${to} && cp -al ${join(from, "runtime")} ${to}`.quiet();
   return to;
 }
 

@@ -12,6 +12,12 @@ export const apiKeys = platformSchema.table("api_keys", {
 /** Who the users are. A service that keeps rows of theirs refers to `accounts.id`. */
 export const identitySchema = pgSchema("identity");
 
+/** A sealed form, by which a server finds out whether it has the key that secrets here are sealed under. */
+export const sealingCheck = identitySchema.table("sealing_check", {
+  id: integer("id").primaryKey().default(1),
+  form: text("form").notNull(),
+});
+
 const time = (name: string) => timestamp(name, { withTimezone: true });
 
 export const accounts = identitySchema.table("accounts", {

@@ -1,5 +1,6 @@
 /** Pipelines and their versions: made, found, changed, deployed, deleted. */
 import type { Sql } from "postgres";
+import { numberArray } from "../../platform/database/array-literal.ts";
 import type { Queries } from "../../platform/database/connect.ts";
 import { isDuplicate } from "../../platform/database/refusal.ts";
 import { conflict, invalid, notFound } from "../../platform/http/failures.ts";
@@ -7,6 +8,7 @@ import { nextFiring } from "./cron.ts";
 import { type Definition, type Endpoint, named } from "./definition.ts";
 import { unknown } from "./ids.ts";
 import type { pipelineStatuses } from "./tables.ts";
+import type { Trigger } from "./triggers.ts";
 
 export type PipelineStatus = (typeof pipelineStatuses)[number];
 
@@ -187,12 +189,15 @@ export class Pipelines {
     return { pipeline: await this.find(id), version, at };
   }
 
-  /** Marks a pipeline as deleted; it runs no more. Fails with `notFound`. */
+  /** Marks a pipeline as deleted; it runs no more, and what runs of it just now ends. Fails with `notFound`. */
   async remove(id: number, by: number): Promise<void> {
-    const gone = await this
-      .sql`update pipelines.pipelines set deleted_at = now(), deleted_by = ${by}, next_run = null
-      where id = ${id} and deleted_at is null`;
-    if (gone.count === 0) throw unknown("pipeline");
+    await this.sql.begin(async (tx) => {
+      const gone =
+        await tx`update pipelines.pipelines set deleted_at = now(), deleted_by = ${by}, next_run = null
+        where id = ${id} and deleted_at is null`;
+      if (gone.count === 0) throw unknown("pipeline");
+      await cancelRuns(tx, [id]);
+    });
   }
 
   private kept(definition: Definition, before: Definition | null): Definition {
@@ -213,7 +218,26 @@ export class Pipelines {
     const now = new Date(this.now());
     const next = isDue ? nextFiring(String(row.schedule), zone, now) : null;
     await tx`update pipelines.pipelines set next_run = ${next}, scheduled_since = ${now} where id = ${id}`;
+    if (row?.status === "active") await skipMissed(tx, id, now);
   }
+}
+
+/** What a pipeline's triggers missed while it was paused is not made up for. */
+async function skipMissed(tx: Queries, pipelineId: number, now: Date): Promise<void> {
+  const missed = await tx<Trigger[]>`select * from pipelines.triggers
+    where pipeline_id = ${pipelineId} and deleted_at is null and next_run <= ${now}`;
+  for (const { id, config } of missed) {
+    const next = nextFiring(config.cron_expression ?? "", config.timezone, now);
+    await tx`update pipelines.triggers set next_run = ${next} where id = ${id}`;
+  }
+}
+
+/** Cancels the runs of pipelines that go. Whoever does one just now learns it within a second. */
+export async function cancelRuns(tx: Queries, pipelineIds: readonly number[]): Promise<void> {
+  await tx`update pipelines.runs set cancel_requested = now(),
+      status = case when status = 'pending' then 'cancelled' else status end,
+      finished_at = case when status = 'pending' then now() else finished_at end
+    where pipeline_id = any(${numberArray(pipelineIds)}::text::int[]) and status in ('pending', 'running')`;
 }
 
 async function lock(tx: Queries, id: number) {

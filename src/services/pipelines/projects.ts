@@ -3,6 +3,7 @@ import type { Sql } from "postgres";
 import { isDuplicate } from "../../platform/database/refusal.ts";
 import { conflict } from "../../platform/http/failures.ts";
 import { idOf, unknown } from "./ids.ts";
+import { cancelRuns } from "./pipelines.ts";
 
 export interface ProjectView {
   id: string;
@@ -87,8 +88,13 @@ export class Projects {
       const [gone] = await tx`update pipelines.projects set deleted_at = now(), deleted_by = ${by}
         where id = ${id} and deleted_at is null returning deleted_at`;
       if (!gone) throw unknown("project");
-      await tx`update pipelines.pipelines set deleted_at = ${gone.deleted_at}, deleted_by = ${by}, next_run = null
-        where project_id = ${id} and deleted_at is null`;
+      const pipelines =
+        await tx`update pipelines.pipelines set deleted_at = ${gone.deleted_at}, deleted_by = ${by}, next_run = null
+        where project_id = ${id} and deleted_at is null returning id`;
+      await cancelRuns(
+        tx,
+        pipelines.map((pipeline) => Number(pipeline.id)),
+      );
     });
   }
 

@@ -1,5 +1,6 @@
 /** Runs: asked for, looked at, cancelled. Doing them is `run/`'s. */
 import type { Sql } from "postgres";
+import type { Queries } from "../../platform/database/connect.ts";
 import { isDuplicate } from "../../platform/database/refusal.ts";
 import { conflict, invalid } from "../../platform/http/failures.ts";
 import type { Topics } from "../../platform/realtime/topics.ts";
@@ -42,6 +43,8 @@ export interface RunNews {
 export const queuedTopic = "pipelines-queued";
 export const cancelTopic = "pipelines-cancel";
 export const newsTopic = "pipelines-news";
+/** Any number; the pipeline is the other half of the lock. */
+const overlapLock = 511_190_084;
 
 export interface RunRequest {
   pipelineId: number;
@@ -61,7 +64,7 @@ export interface RunRequest {
 
 /** The columns of a `Run`. */
 export const runColumns = (
-  sql: Sql,
+  sql: Queries,
 ) => sql`id, pipeline_id, version, status, phase, cause, parameters, attempt,
   rows_processed::float8 as rows_processed, metrics, error_code, error, created_at, started_at, finished_at, airflow_dag_id, is_held`;
 
@@ -84,21 +87,22 @@ export class Runs {
   async request(request: RunRequest): Promise<{ run: Run; isNew: boolean }> {
     const { pipelineId, idempotencyKey: key = null } = request;
     const pipeline = await this.pipelines.find(pipelineId);
-    const known = key === null ? null : await this.known(request, key);
+    const known = key === null ? await this.sameFiring(request) : await this.known(request, key);
     if (known) return { run: known, isNew: false };
     const version = request.version ?? pipeline.deployed_version ?? pipeline.version;
-    await this.requireRunnable(pipelineId, await this.pipelines.definitionOf(pipelineId, version));
+    const definition = await this.pipelines.definitionOf(pipelineId, version);
     const isHeld = request.forAirflow === true && version === pipeline.deployed_version;
+    const dagId = isHeld ? dagIdOf(pipelineId, version) : null;
     try {
-      const run = await this.insert(request, version, isHeld ? dagIdOf(pipelineId, version) : null);
+      const run = await this.sql.begin(async (tx) => {
+        await requireRunnable(tx, pipelineId, definition);
+        return await insert(tx, request, version, dagId);
+      });
       if (!isHeld) await this.topics.broadcast(queuedTopic, null).catch(() => {});
       return { run, isNew: true };
     } catch (error) {
       if (!isDuplicate(error)) throw error;
-      const first =
-        key === null
-          ? await this.firing(pipelineId, request.firedFor ?? null)
-          : await this.byKey(pipelineId, key);
+      const first = key === null ? await this.sameFiring(request) : await this.byKey(pipelineId, key);
       if (!first) throw error;
       return { run: first, isNew: false };
     }
@@ -172,18 +176,6 @@ export class Runs {
       where status in ('pending', 'running') and airflow_dag_id is not null order by id`;
   }
 
-  private async insert(request: RunRequest, version: number, dagId: string | null): Promise<Run> {
-    const { pipelineId, cause, parameters = {}, idempotencyKey = null, firedFor = null, by = null } = request;
-    const [run] = await this.sql<
-      Run[]
-    >`insert into pipelines.runs (pipeline_id, version, cause, parameters, idempotency_key, fired_for, created_by, airflow_dag_id, is_held, not_before)
-      values (${pipelineId}, ${version}, ${cause}, ${JSON.stringify(parameters)}::text::jsonb, ${idempotencyKey}, ${firedFor}, ${by},
-        ${dagId}, ${dagId !== null}, now() + make_interval(secs => ${request.reservedSeconds ?? 0}))
-      returning ${runColumns(this.sql)}`;
-    if (!run) throw new Error("the run was not stored");
-    return run;
-  }
-
   private async known({ pipelineId, reservedSeconds = 0 }: RunRequest, key: string): Promise<Run | null> {
     const held = runOfDagRun(key);
     return held === null
@@ -200,24 +192,58 @@ export class Runs {
     return await this.find(pipelineId, runId);
   }
 
-  private async requireRunnable(pipelineId: number, { sources, targets, config }: Definition): Promise<void> {
-    if (sources.length === 0 || targets.length === 0)
-      throw invalid("A pipeline needs a source and a target to run");
-    if (config.overlap !== "refuse") return;
-    const [open] = await this.sql`select id from pipelines.runs
-      where pipeline_id = ${pipelineId} and status in ('pending', 'running') limit 1`;
-    if (open) throw conflict("The pipeline is running, and does not run twice at once");
-  }
-
   private async byKey(pipelineId: number, key: string): Promise<Run | null> {
     const [run] = await this.sql<Run[]>`select ${runColumns(this.sql)} from pipelines.runs
       where pipeline_id = ${pipelineId} and idempotency_key = ${key}`;
     return run ?? null;
   }
 
-  private async firing(pipelineId: number, firedFor: string | null): Promise<Run | null> {
+  /** The run that a firing of a schedule has already; or the one of an earlier firing that nobody has begun yet, for whoever comes late need not come twice. */
+  private async sameFiring({ pipelineId, cause, firedFor = null }: RunRequest): Promise<Run | null> {
+    if (firedFor === null) return null;
     const [run] = await this.sql<Run[]>`select ${runColumns(this.sql)} from pipelines.runs
-      where pipeline_id = ${pipelineId} and fired_for = ${firedFor}`;
+      where pipeline_id = ${pipelineId} and (fired_for = ${firedFor}
+        or fired_for is not null and cause = ${cause} and status = 'pending' and attempt = 0)
+      order by fired_for = ${firedFor} desc limit 1`;
     return run ?? null;
   }
+}
+
+/** Of those who ask at the same moment where `config.overlap` is `refuse`, one gets a run. */
+async function requireRunnable(
+  tx: Queries,
+  pipelineId: number,
+  { sources, targets, config }: Definition,
+): Promise<void> {
+  if (sources.length === 0 || targets.length === 0)
+    throw invalid("A pipeline needs a source and a target to run");
+  if (config.overlap !== "refuse") return;
+  await tx`select pg_advisory_xact_lock(${overlapLock}, ${pipelineId})`;
+  const [open] = await tx`select id from pipelines.runs
+    where pipeline_id = ${pipelineId} and status in ('pending', 'running') limit 1`;
+  if (open) throw conflict("The pipeline is running, and does not run twice at once");
+}
+
+async function insert(
+  tx: Queries,
+  {
+    pipelineId,
+    cause,
+    parameters = {},
+    idempotencyKey = null,
+    firedFor = null,
+    by = null,
+    reservedSeconds = 0,
+  }: RunRequest,
+  version: number,
+  dagId: string | null,
+): Promise<Run> {
+  const [run] = await tx<
+    Run[]
+  >`insert into pipelines.runs (pipeline_id, version, cause, parameters, idempotency_key, fired_for, created_by, airflow_dag_id, is_held, not_before)
+    values (${pipelineId}, ${version}, ${cause}, ${JSON.stringify(parameters)}::text::jsonb, ${idempotencyKey}, ${firedFor}, ${by},
+      ${dagId}, ${dagId !== null}, now() + make_interval(secs => ${reservedSeconds}))
+    returning ${runColumns(tx)}`;
+  if (!run) throw new Error("the run was not stored");
+  return run;
 }

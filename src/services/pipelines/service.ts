@@ -29,6 +29,7 @@ import { RunWorker } from "./run/worker.ts";
 import { RunSockets } from "./run-socket.ts";
 import { Runs } from "./runs.ts";
 import { Triggers } from "./triggers.ts";
+import { removeAbandoned } from "./work-directory.ts";
 
 export interface PipelinesOptions {
   config: Config;
@@ -105,6 +106,7 @@ export function createPipelines(options: PipelinesOptions): Service {
     sockets: [sockets.route],
     async start() {
       await projects.start();
+      removeAbandoned(dataDirectory);
       await airflow?.start();
       await worker.start();
       schedule.start();

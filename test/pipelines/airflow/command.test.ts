@@ -268,8 +268,8 @@ describe("by a server", () => {
       ...key,
       DATA_DIR: temporaryDirectory("none"),
     });
-    expect(wrong).toMatchObject({ status: 1 });
-    expect(wrong.stderr).toContain("not a secret sealed under this key");
+    expect(wrong).toMatchObject({ status: 2 });
+    expect(wrong.stderr).toContain("secrets in this database are sealed under another key");
     const away = await command(["run", "1"], { ...key, DATABASE_URL: "postgres://127.0.0.1:1/x" });
     expect(away).toMatchObject({ status: 2 });
     expect(away.stderr).toStartWith("quintet: DATABASE_URL: cannot connect");

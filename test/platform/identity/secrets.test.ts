@@ -97,4 +97,17 @@ describe("the sealing key is changed", () => {
     expect(await stored(last)).toEqual(after);
     await last.stop();
   });
+
+  test("a server with a key that the database's secrets are not sealed under does not start", async () => {
+    const data = await freshDataDirectory();
+    const refused = startTestServer({
+      DATA_DIR: data,
+      ENCRYPTION_KEY: second,
+      ENCRYPTION_KEY_PREVIOUS: first,
+    });
+    await expect(refused).rejects.toThrow(
+      "ENCRYPTION_KEY: secrets in this database are sealed under another key",
+    );
+    await (await startTestServer({ DATA_DIR: data })).stop();
+  });
 });

@@ -5,6 +5,7 @@ import type { Config } from "../../../config.ts";
 import { type Database, databaseAway } from "../../../platform/database/connect.ts";
 import { openAsItIs } from "../../../platform/database/open.ts";
 import { Failure } from "../../../platform/http/failures.ts";
+import { requireKey } from "../../../platform/identity/resealing.ts";
 import { type Sealer, sealerOf } from "../../../platform/identity/sealing.ts";
 import { secretsDirectory } from "../../../platform/identity/secrets.ts";
 import { NotifyTransport } from "../../../platform/realtime/notify-transport.ts";
@@ -52,7 +53,14 @@ export class LocalOffice implements Office {
   /** Throws StartupError with one line when the database or the key cannot be had. */
   static async open(config: Config, url: string, leave: AbortSignal): Promise<LocalOffice> {
     const sealer = requireSealer(config);
-    const office = new LocalOffice(config, await openAsItIs(url, config), sealer, leave);
+    const database = await openAsItIs(url, config);
+    try {
+      await requireKey(database.sql, sealer);
+    } catch (error) {
+      await database.close();
+      throw error;
+    }
+    const office = new LocalOffice(config, database, sealer, leave);
     await office.topics.start();
     return office;
   }

@@ -39,6 +39,7 @@ export class Schedule {
   private readonly options: ScheduleOptions;
   private timer: Timer | null = null;
   private looking: Promise<void> | null = null;
+  private isStopped = false;
 
   constructor(options: ScheduleOptions) {
     this.options = options;
@@ -50,6 +51,7 @@ export class Schedule {
   }
 
   async stop(): Promise<void> {
+    this.isStopped = true;
     if (this.timer) clearInterval(this.timer);
     await this.looking;
   }
@@ -64,8 +66,17 @@ export class Schedule {
       });
   }
 
-  private async fireDue(): Promise<void> {
-    for (const due of await this.due()) await this.fire(due);
+  /** Fires whatever is due, once. */
+  async fireDue(): Promise<void> {
+    for (const due of await this.due()) {
+      if (this.isStopped) return;
+      await this.fire(due).catch((error: unknown) =>
+        this.options.log.warn(
+          { reason: reasonOf(error), pipeline: due.pipelineId },
+          "a schedule could not be fired",
+        ),
+      );
+    }
   }
 
   private async due(): Promise<Due[]> {
@@ -77,7 +88,7 @@ export class Schedule {
     const triggers = await sql<
       Trigger[]
     >`select t.* from pipelines.triggers t join pipelines.pipelines p on p.id = t.pipeline_id
-      where t.next_run <= ${time} and t.deleted_at is null and t.status = 'active' and p.deleted_at is null
+      where t.next_run <= ${time} and t.deleted_at is null and t.status = 'active' and p.deleted_at is null and p.status <> 'paused'
       order by t.next_run limit ${dueAtOnce}`;
     return [
       ...pipelines.map(
@@ -107,16 +118,23 @@ export class Schedule {
     ];
   }
 
-  /** Asks for the run first and goes on to the next firing then: whoever is stopped between finds the run when it asks again. */
+  /**
+   * Asks for the run, and goes on to the next firing in the same step, unless it was fired, paused, changed or deleted since it was looked up. Whoever is stopped between
+   * finds the run when it asks again.
+   */
   private async fire(due: Due): Promise<void> {
     const { sql, isAirflows, now } = this.options;
     const { id, at, expression, zone, table } = due;
-    if (table === "triggers" || !isAirflows) await this.request(due);
-    const next = nextFiring(expression, zone, new Date(now()));
-    if (table === "pipelines")
-      await sql`update pipelines.pipelines set next_run = ${next} where id = ${id} and next_run = ${at}`;
-    else
-      await sql`update pipelines.triggers set next_run = ${next}, last_run = ${at} where id = ${id} and next_run = ${at}`;
+    const owner = sql`pipelines.${sql(table)}`;
+    await sql.begin(async (tx) => {
+      const [row] = await tx`select from ${owner}
+        where id = ${id} and next_run = ${at} and status = 'active' and deleted_at is null for no key update`;
+      if (!row) return;
+      if (table === "triggers" || !isAirflows) await this.request(due);
+      const next = nextFiring(expression, zone, new Date(now()));
+      const fired = table === "triggers" ? tx`, last_run = ${at}` : tx``;
+      await tx`update ${owner} set next_run = ${next} ${fired} where id = ${id}`;
+    });
   }
 
   private async request({ id, pipelineId, cause, parameters, at, table }: Due): Promise<void> {

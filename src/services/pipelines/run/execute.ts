@@ -3,7 +3,6 @@
  * be repeated after a crash without doing anything twice.
  */
 import { mkdirSync, rmSync } from "node:fs";
-import { join } from "node:path";
 import type { Sql } from "postgres";
 import type { Connector, Staged } from "../connect/connector.ts";
 import { ConnectorError } from "../connect/connector.ts";
@@ -12,15 +11,17 @@ import type { RowStream } from "../connect/types.ts";
 import type { Connectors } from "../connectors.ts";
 import type { Definition } from "../definition.ts";
 import type { RunMetrics } from "../tables.ts";
+import { workDirectory } from "../work-directory.ts";
 import { runChecks } from "./checks.ts";
 import { counted, type Passed } from "./counted.ts";
 import { planSources } from "./source.ts";
 import { spooled } from "./spool.ts";
 import { transformed } from "./transform.ts";
-import { keepWatermarks, type Watermark } from "./watermarks.ts";
+import { keepPlanned, keepWatermarks, type Watermark } from "./watermarks.ts";
 
 export interface RunContext {
   runId: number;
+  createdAt: Date;
   pipelineId: number;
   definition: Definition;
   parameters: Record<string, unknown>;
@@ -51,7 +52,7 @@ class Opened {
 
 /** Runs it; answers what was moved and how long that took. Throws what went wrong, with the target as it was. */
 export async function execute(context: RunContext): Promise<{ metrics: RunMetrics; rows: number }> {
-  const directory = join(context.dataDirectory, "pipelines/runs", String(context.runId));
+  const directory = workDirectory(context.dataDirectory, `runs/${context.runId}`);
   rmSync(directory, { recursive: true, force: true });
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const opened = new Opened();
@@ -74,13 +75,21 @@ async function move(context: RunContext, directory: string, opened: Opened) {
     rows: counted(rows, read, () => progress("extract", read.rows)),
   }));
   const transformations = definition.transformations.slice(sources[0]?.done);
-  const rows = counted(await transformed(inputs, transformations, { ...context, directory }), made, () =>
+  const asked = performance.now();
+  const result = await transformed(inputs, transformations, { ...context, directory });
+  // Some do all their work before they answer.
+  made.waited += performance.now() - asked;
+  const rows = counted(result, made, () =>
     progress(transformations.length > 0 ? "transform" : "load", made.rows),
   );
-  const staged = await stageAll(context, rows, directory, opened);
-  const loaded = performance.now();
-  log(`${read.rows} rows read, ${made.rows} rows staged`);
+  const watermarks = sources.flatMap((source) => source.watermarks);
+  const staged: StagedTarget[] = [];
+  let loaded = start;
   try {
+    for await (const target of stageAll(context, rows, directory, opened)) staged.push(target);
+    loaded = performance.now();
+    log(`${read.rows} rows read, ${made.rows} rows staged`);
+    await keepPlanned(context.sql, context.runId, watermarks);
     progress("check", made.rows);
     for (const { target, type } of staged)
       await runChecks(target, definition.config.checks, dialectOf(type), log);
@@ -91,10 +100,7 @@ async function move(context: RunContext, directory: string, opened: Opened) {
     for (const { target } of staged) await target.discard().catch(() => {});
     throw error;
   }
-  await finished(
-    context,
-    sources.flatMap(({ watermarks }) => watermarks),
-  );
+  await finished(context, watermarks);
   const transforming = Math.max(0, made.waited - read.waited);
   const metrics: RunMetrics = {
     extraction_time_ms: Math.round(read.waited),
@@ -112,26 +118,33 @@ async function move(context: RunContext, directory: string, opened: Opened) {
 const finished = ({ sql, pipelineId, runId }: RunContext, watermarks: readonly Watermark[]) =>
   sql.begin((tx) => keepWatermarks(tx, pipelineId, runId, watermarks));
 
-/** Stages the rows at every target; several are given the same rows from a file. */
-async function stageAll(
+interface StagedTarget {
+  target: Staged;
+  type: string;
+}
+
+/** Stages the rows at every target, one after the other; several are given the same rows from a file. */
+async function* stageAll(
   context: RunContext,
   rows: RowStream,
   directory: string,
   opened: Opened,
-): Promise<{ target: Staged; type: string }[]> {
-  const { definition, connectors, signal, runId } = context;
+): AsyncGenerator<StagedTarget> {
+  const { definition, connectors, signal } = context;
   const { mode, key, on_schema_change: onSchemaChange } = definition.config;
   const again = definition.targets.length > 1 ? await spooled(rows, directory) : () => rows;
-  const staged: { target: Staged; type: string }[] = [];
   for (const [index, endpoint] of definition.targets.entries()) {
     const { connector, config, type } = await connectors.open(endpoint);
     opened.add(() => connector.close());
     const request = { table: tableOf(config), mode, key, onSchemaChange };
-    const target = await stagerOf(connector, type)(request, again(), `${runId}_${index + 1}`, signal);
-    staged.push({ target, type });
+    const target = await stagerOf(connector, type)(request, again(), nameAt(context, index), signal);
+    yield { target, type };
   }
-  return staged;
 }
+
+/** What a run is called at a target, where it is remembered: also another database of ours, or ours after it was made anew, must never use the name again. */
+const nameAt = ({ runId, createdAt }: RunContext, index: number): string =>
+  `${runId}_${createdAt.getTime().toString(36)}_${index + 1}`;
 
 function stagerOf(connector: Connector, type: string): NonNullable<Connector["stage"]> {
   if (!connector.stage) throw new ConnectorError("unsupported", `${type} cannot be written to`);

@@ -1,13 +1,16 @@
 /**
  * The queue of runs. A run is leased to a server, which shows every second that it lives; of one that does not, others take over. One run of a pipeline goes on at a
- * time; a failed one is tried again after growing pauses.
+ * time; a failed one is tried again after growing pauses, and the others wait for it: it may have published what they would read again.
  */
-import type { Sql } from "postgres";
+import type { Fragment, Sql } from "postgres";
 import { isDuplicate } from "../../../platform/database/refusal.ts";
 import { type Run, runColumns } from "../runs.ts";
 import type { RunMetrics } from "../tables.ts";
 
 export const leaseSeconds = 15;
+const mostCollisions = 10;
+/** More than `config.retries` allows. A run that takes its server down each time must come to an end. */
+const mostAttempts = 25;
 
 /** Leases the run that has waited longest and may go on, or none but `only`; null when there is none. */
 export async function claimRun(sql: Sql, owner: string, only: number | null = null): Promise<Run | null> {
@@ -16,23 +19,29 @@ export async function claimRun(sql: Sql, owner: string, only: number | null = nu
     only === null
       ? sql`r.not_before <= now()`
       : sql`r.id = ${only} and (r.not_before <= now() or r.attempt = 0)`;
-  try {
-    const [run] = await sql<
-      Run[]
-    >`update pipelines.runs set status = 'running', attempt = attempt + 1, lease_owner = ${owner},
+  for (let collisions = 0; ; collisions++) {
+    try {
+      return await claimOnce(sql, owner, isDue);
+    } catch (error) {
+      // Another server took another run of the same pipeline in the same moment.
+      if (!isDuplicate(error) || collisions === mostCollisions) throw error;
+    }
+  }
+}
+
+async function claimOnce(sql: Sql, owner: string, isDue: Fragment): Promise<Run | null> {
+  const [run] = await sql<
+    Run[]
+  >`update pipelines.runs set status = 'running', attempt = attempt + 1, lease_owner = ${owner},
         lease_until = now() + make_interval(secs => ${leaseSeconds}), started_at = coalesce(started_at, now()), phase = 'starting'
       where id = (
         select r.id from pipelines.runs r join pipelines.pipelines p on p.id = r.pipeline_id
         where r.status = 'pending' and not r.is_held and p.deleted_at is null and ${isDue}
-          and not exists (select from pipelines.runs o where o.pipeline_id = r.pipeline_id and o.status = 'running')
+          and not exists (select from pipelines.runs o where o.pipeline_id = r.pipeline_id and (o.status = 'running'
+            or o.status = 'pending' and o.attempt > 0 and (r.attempt = 0 or o.id < r.id)))
         order by r.not_before, r.id limit 1 for update of r skip locked)
       returning ${runColumns(sql)}`;
-    return run ?? null;
-  } catch (error) {
-    // Another server took another run of the same pipeline in the same moment.
-    if (isDuplicate(error)) return null;
-    throw error;
-  }
+  return run ?? null;
 }
 
 /** Shows that a run goes on, and how far it is. Null: it is no longer ours. */
@@ -71,14 +80,17 @@ export async function finishRun(sql: Sql, runId: number, owner: string, end: Run
   return done.count > 0;
 }
 
+/** What becomes of a run that nobody does any more. */
+const afterwards = (sql: Sql) => sql`case when cancel_requested is not null then 'cancelled'
+  when attempt >= ${mostAttempts} then 'failed' else 'pending' end`;
+
 /** Gives runs back whose server is gone, or that `owner` left behind: they wait again. Answers which. */
 export async function releaseDead(
   sql: Sql,
   owner: string | null = null,
 ): Promise<{ id: number; pipelineId: number }[]> {
-  const rows =
-    await sql`update pipelines.runs set status = case when cancel_requested is null then 'pending' else 'cancelled' end,
-      finished_at = case when cancel_requested is null then null else now() end,
+  const rows = await sql`update pipelines.runs set status = ${afterwards(sql)},
+      finished_at = case when ${afterwards(sql)} = 'pending' then null else now() end,
       lease_owner = null, lease_until = null, phase = null, not_before = now(),
       error_code = 'PIPELINE_EXECUTION_ERROR', error = 'the server was interrupted'
     where status = 'running' and (lease_until < now() or lease_owner = ${owner}) returning id, pipeline_id`;
@@ -87,6 +99,7 @@ export async function releaseDead(
 
 /** Gives back a run that this server does not finish, without counting the attempt. */
 export async function giveBack(sql: Sql, runId: number, owner: string): Promise<void> {
-  await sql`update pipelines.runs set status = 'pending', attempt = attempt - 1, lease_owner = null, lease_until = null, phase = null
+  await sql`update pipelines.runs set status = case when cancel_requested is null then 'pending' else 'cancelled' end,
+      finished_at = case when cancel_requested is null then null else now() end, attempt = attempt - 1, lease_owner = null, lease_until = null, phase = null
     where id = ${runId} and lease_owner = ${owner} and status = 'running'`;
 }

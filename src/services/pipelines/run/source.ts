@@ -4,7 +4,7 @@ import type { RowStream } from "../connect/types.ts";
 import type { Endpoint } from "../definition.ts";
 import type { RunContext } from "./execute.ts";
 import { bound } from "./parameters.ts";
-import { type Watermark, watermarkOf } from "./watermarks.ts";
+import { planned, type Watermark, watermarkOf } from "./watermarks.ts";
 
 /** Takes what must be closed when the run ends. */
 interface Opened {
@@ -50,7 +50,8 @@ async function newOnly(
   if (!connector.latest)
     throw new ConnectorError("unsupported", "config.cursor is not supported by this source");
   const after = await watermarkOf(context.sql, context.pipelineId, source);
-  const upTo = (await connector.latest(request, column, context.signal)) ?? after;
+  const before = (await planned(context.sql, context.runId))[source];
+  const upTo = before ?? (await connector.latest(request, column, context.signal)) ?? after;
   context.log(`cursor ${column}: after ${after ?? "the beginning"} up to ${upTo ?? "nothing"}`);
   if (upTo === null) return { request, watermarks: [] };
   return { request: { ...request, cursor: { column, after, upTo } }, watermarks: [{ source, value: upTo }] };

@@ -14,6 +14,19 @@ export async function watermarkOf(sql: Sql, pipelineId: number, source: string):
   return row ? String(row.value) : null;
 }
 
+/** How far an earlier attempt of a run was to read each source; none where there was none, or it came to nothing. */
+export async function planned(sql: Sql, runId: number): Promise<Record<string, string>> {
+  const [row] = await sql`select watermarks from pipelines.runs where id = ${runId}`;
+  return (row?.watermarks as Record<string, string> | null) ?? {};
+}
+
+/** Keeps how far a run reads, before the first of its targets is published. */
+export async function keepPlanned(sql: Sql, runId: number, watermarks: readonly Watermark[]): Promise<void> {
+  if (watermarks.length === 0) return;
+  const plan = Object.fromEntries(watermarks.map(({ source, value }) => [source, value]));
+  await sql`update pipelines.runs set watermarks = ${JSON.stringify(plan)}::text::jsonb where id = ${runId}`;
+}
+
 /** Keeps how far a run has come; of two runs the later one counts. */
 export async function keepWatermarks(
   tx: Queries,

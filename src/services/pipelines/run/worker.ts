@@ -11,7 +11,7 @@ import { cancelTopic, newsTopic, queuedTopic, type Run, type RunNews } from "../
 import type { RunMetrics } from "../tables.ts";
 import { execute } from "./execute.ts";
 import { NotRunnable } from "./not-runnable.ts";
-import { PythonError } from "./python/python-error.ts";
+import { PythonError, type PythonFault } from "./python/python-error.ts";
 import {
   claimRun,
   finishRun,
@@ -54,6 +54,9 @@ const noMetrics: RunMetrics = {
   rows_extracted: 0,
   rows_loaded: 0,
 };
+
+/** Faults of a Python transformation that may be none the next time. */
+const passing = new Set<PythonFault>(["killed", "disk"]);
 
 type StopReason = "cancelled" | "shutdown" | "lost" | "timeout";
 
@@ -152,6 +155,7 @@ export class RunWorker {
     try {
       const { metrics, rows } = await execute({
         runId: run.id,
+        createdAt: run.created_at,
         pipelineId: run.pipeline_id,
         definition,
         parameters: run.parameters,
@@ -199,7 +203,7 @@ export class RunWorker {
     // What is wrong with the pipeline itself does not get better by trying again.
     const isFinal =
       error instanceof NotRunnable ||
-      (error instanceof PythonError && error.fault !== "killed") ||
+      (error instanceof PythonError && !passing.has(error.fault)) ||
       (isConnector && ["unsupported", "schema", "notFound", "authentication"].includes(error.code));
     return {
       ...failed,

@@ -14,6 +14,8 @@ export type PythonFault =
   | "memory"
   | "size"
   | "processes"
+  /** There is no space for the rows that it makes. */
+  | "disk"
   | "killed";
 
 /** A transformation that cannot run or failed. The message holds no path of ours and at most 2,000 characters. */

@@ -21,7 +21,7 @@ const column = z.object({ name: z.string(), type: commonType, nullable: z.boolea
 const table = z.object({ columns: z.array(column).min(1), rows: z.int().nonnegative() });
 const failure = z.object({
   error: z.object({
-    fault: z.enum(["syntax", "exception", "result", "memory", "size", "processes"]),
+    fault: z.enum(["syntax", "exception", "result", "memory", "size", "processes", "disk"]),
     message: z.string(),
     line: z.int().nullable(),
   }),

@@ -45,6 +45,7 @@ function withoutResult({ status, isOutOfTime }: SandboxEnd, limits: PythonLimits
 function failed({ error }: Extract<Header, { error: unknown }>, limits: PythonLimits): PythonError {
   const words = {
     memory: `the transformation needs more than its ${megabytes(limits.memoryBytes)} of memory`,
+    disk: "No space left on device for the rows that the transformation makes",
     size: `the transformation writes more than its ${megabytes(limits.fileBytes)}`,
     processes: `the transformation may start no processes and at most ${limits.threads} threads`,
   };

@@ -68,6 +68,8 @@ def told(error, is_compiling):
         return {"fault": "memory", "message": "", "line": line_of(error)}
     if isinstance(error, OSError) and error.errno == 27:
         return {"fault": "size", "message": "", "line": line_of(error)}
+    if isinstance(error, OSError) and error.errno in (28, 122) and line_of(error) is None:
+        return {"fault": "disk", "message": "", "line": None}
     if is_compiling or isinstance(error, SyntaxError) and error.filename == place:
         line = getattr(error, "lineno", None)
         message = error.msg if isinstance(error, SyntaxError) else str(error)
