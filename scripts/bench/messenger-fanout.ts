@@ -9,7 +9,6 @@ import {
   type Socket,
   socketHandler,
 } from "../../src/platform/realtime/sockets.ts";
-import type { Client } from "../../src/services/messenger/live/client.ts";
 import { Statuses } from "../../src/services/messenger/live/statuses.ts";
 
 const publisher = new Publisher();
@@ -18,8 +17,7 @@ const perTick = 20;
 
 const connection = (): Connection => ({
   open(socket: Socket) {
-    const client = { member: null, mention() {}, subscribe: (channel: string) => socket.subscribe(channel) };
-    statuses.include(client as unknown as Client);
+    statuses.include({ member: null, mention() {}, subscribe: (channel) => socket.subscribe(channel) });
   },
 });
 

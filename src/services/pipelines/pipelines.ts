@@ -27,6 +27,9 @@ export interface Pipeline {
   definition: Definition;
 }
 
+/** A pipeline as lists show it: without what it does, with its last run. */
+export type ListedPipeline = Omit<Pipeline, "definition"> & { last_run: LastRun | null };
+
 export interface LastRun {
   id: number;
   status: string;
@@ -66,31 +69,25 @@ export class Pipelines {
   async list(
     filter: { projectId: number | null; status: PipelineStatus | null },
     { limit, offset }: { limit: number; offset: number },
-  ): Promise<{ rows: (Pipeline & { last_run: LastRun | null })[]; total: number }> {
+  ): Promise<{ rows: ListedPipeline[]; total: number }> {
     const { sql } = this;
     const conditions = sql`p.deleted_at is null
       ${filter.projectId === null ? sql`` : sql`and p.project_id = ${filter.projectId}`}
       ${filter.status === null ? sql`` : sql`and p.status = ${filter.status}`}`;
-    const rows = await sql`select p.*, r.id as run_id, r.status as run_status, r.started_at as run_started,
-        r.finished_at as run_finished, r.rows_processed::float8 as run_rows
+    const rows = await sql<
+      (ListedPipeline & { last_run_started: Date | null; last_run_finished: Date | null })[]
+    >`
+      select p.*, r.started_at as last_run_started, r.finished_at as last_run_finished,
+        case when r.id is not null then json_build_object('id', r.id, 'status', r.status, 'rows_processed', r.rows_processed) end as last_run
       from pipelines.pipelines p
       left join lateral (select * from pipelines.runs where pipeline_id = p.id order by id desc limit 1) r on true
       where ${conditions} order by p.id desc limit ${limit} offset ${offset}`;
     const [all] = await sql`select count(*)::int as total from pipelines.pipelines p where ${conditions}`;
     return {
       total: Number(all?.total ?? 0),
-      rows: rows.map((row) => ({
-        ...(row as unknown as Pipeline),
-        last_run:
-          row.run_id === null
-            ? null
-            : {
-                id: Number(row.run_id),
-                status: String(row.run_status),
-                started_at: row.run_started as Date | null,
-                finished_at: row.run_finished as Date | null,
-                rows_processed: Number(row.run_rows),
-              },
+      rows: rows.map(({ last_run_started: started_at, last_run_finished: finished_at, ...row }) => ({
+        ...row,
+        last_run: row.last_run && { ...row.last_run, started_at, finished_at },
       })),
     };
   }

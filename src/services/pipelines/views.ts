@@ -3,12 +3,12 @@ import type { StoredConnector } from "./connectors.ts";
 import type { Endpoint } from "./definition.ts";
 import { idOf } from "./ids.ts";
 import { dagRunIdOf } from "./orchestrate/airflow/names.ts";
-import type { LastRun, Pipeline } from "./pipelines.ts";
+import type { ListedPipeline, Pipeline } from "./pipelines.ts";
 import type { Run } from "./runs.ts";
 
 const time = (date: Date | null): string | null => date?.toISOString() ?? null;
 
-const briefPipeline = (pipeline: Pipeline) => ({
+const briefPipeline = (pipeline: Omit<Pipeline, "definition">) => ({
   id: idOf("pipeline", pipeline.id),
   project_id: idOf("project", pipeline.project_id),
   name: pipeline.name,
@@ -18,7 +18,7 @@ const briefPipeline = (pipeline: Pipeline) => ({
   schedule: pipeline.schedule,
 });
 
-export const listedPipeline = (pipeline: Pipeline & { last_run: LastRun | null }) => ({
+export const listedPipeline = (pipeline: ListedPipeline) => ({
   ...briefPipeline(pipeline),
   created_at: time(pipeline.created_at),
   updated_at: time(pipeline.updated_at),

@@ -3,7 +3,6 @@
  * socket in one write.
  */
 import type { Publisher } from "../../../platform/realtime/sockets.ts";
-import type { Client } from "./client.ts";
 import { frameOf } from "./events.ts";
 
 export interface Status {
@@ -23,10 +22,18 @@ const statusFrame = ({ accountId, isOnline, at }: Status): string =>
     last_seen: new Date(at).toISOString(),
   });
 
+/** Who is told. */
+export interface Listener {
+  /** Whose it is: nobody is told of himself. Null before the login. */
+  member: { accountId: number } | null;
+  mention(frame: string): void;
+  subscribe(channel: string): void;
+}
+
 export class Statuses {
   private readonly publisher: Publisher;
   private pending: Status[] = [];
-  private newcomers: Client[] = [];
+  private newcomers: Listener[] = [];
   private timer: Timer | null = null;
 
   constructor(publisher: Publisher) {
@@ -39,7 +46,7 @@ export class Statuses {
   }
 
   /** Has a client told of everybody but itself, from what comes next on. */
-  include(client: Client): void {
+  include(client: Listener): void {
     this.newcomers.push(client);
     this.schedule();
   }
