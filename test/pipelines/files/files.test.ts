@@ -107,7 +107,7 @@ test("JSON and NDJSON: nested values are json, big numbers keep their digits", a
       "n json",
     ]);
     expect(await textOf(rows)).toBe(
-      `9007199254740993\t123456789012345678901234567890\t1.5\t{"a":["1","я"]}\t[1,2]\ta\\n"b\t\\N\n2${"\t\\N".repeat(6)}\n`,
+      `9007199254740993\t123456789012345678901234567890\t1.5\t{"a":[1,"я"]}\t[1,2]\ta\\n"b\t\\N\n2${"\t\\N".repeat(6)}\n`,
     );
   }
 });

@@ -1,10 +1,12 @@
 /** Local files as tables: CSV, TSV, JSON, NDJSON and Parquet, read and written by DuckDB. */
+
 import { randomUUID } from "node:crypto";
 import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { type Database, identifier, literal, openDatabase } from "../../run/duckdb/database.ts";
 import { DuckDbError } from "../../run/duckdb/duckdb-error.ts";
 import { readRows } from "../../run/duckdb/read-rows.ts";
+import { workDirectory } from "../../work-directory.ts";
 import {
   type Connector,
   ConnectorError,
@@ -26,6 +28,9 @@ export interface FilesOptions {
   dataDirectory: string;
 }
 
+/** Rows only pass through. A second thread would fill buffers of its own, and with more memory DuckDB keeps parts of the file that it has read; neither makes it faster. */
+const reading = { memoryLimit: 160e6, threads: 1 };
+
 /** `config` of the document: `path` (or `file`) of a file, or of a directory that names of tables are relative to; `format`; `options` of CSV. */
 export class FilesConnector implements Connector {
   readonly #config: Record<string, unknown>;
@@ -38,7 +43,7 @@ export class FilesConnector implements Connector {
     this.#config = config;
     this.#roots = realRoots(roots);
     this.#dataDirectory = dataDirectory;
-    this.#work = join(dataDirectory, "pipelines", `files-${randomUUID()}`);
+    this.#work = workDirectory(dataDirectory, `files-${randomUUID()}`);
   }
 
   async test(signal: AbortSignal): Promise<TestResult> {
@@ -153,7 +158,7 @@ export class FilesConnector implements Connector {
     };
     try {
       const dataDirectory = this.#dataDirectory;
-      database = await openDatabase({ dataDirectory, directory, files: [path] }, signal);
+      database = await openDatabase({ dataDirectory, directory, files: [path], ...reading }, signal);
       return { database, source: await fileSource(database, path, format, this.#csvOptions()), end };
     } catch (error) {
       end();

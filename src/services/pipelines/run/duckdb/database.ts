@@ -64,9 +64,7 @@ export class Database {
 
   /** Starts a query whose rows are then fetched with `next`, piece by piece; the next statement ends it. */
   async query(sql: string, parameters: Parameters = []): Promise<DuckDBResult> {
-    return await this.#guarded(() =>
-      this.#withPrepared(sql, parameters, (statement) => statement.stream()),
-    );
+    return await this.#guarded(() => this.#withPrepared(sql, parameters, (statement) => statement.stream()));
   }
 
   /** The next rows of a query, null after the last. */
