@@ -1,5 +1,5 @@
 /** What a pipeline needs of a system: one file a system implements it, one line in `registry.ts` makes it known. */
-import type { Column, RowStream, TableSchema } from "./types.ts";
+import type { RowStream, TableSchema } from "./types.ts";
 
 /** Where a system is and who we are there; `config` and `credentials` of the document, as they came. */
 export interface ConnectorOptions {
@@ -64,7 +64,7 @@ export interface TestResult {
 }
 
 /** Columns whose names both sides know, in the order of the rows. */
-export const namesOf = (columns: readonly Column[]): string[] => columns.map(({ name }) => name);
+export const namesOf = (columns: readonly { name: string }[]): string[] => columns.map(({ name }) => name);
 
 /** A fault of another system, in words that may be shown: no passwords, no connection strings. */
 export class ConnectorError extends Error {

@@ -1,6 +1,7 @@
 /** ClickHouse's HTTP interface. User and password go in headers, the statement in the body: neither is in a URL that somebody logs. */
 import { ConnectorError, type ConnectorOptions } from "../connector.ts";
 import { exceptionText, failureOf } from "./failures.ts";
+import { InsertBodies, SourceFailure } from "./insert-bodies.ts";
 import { literal } from "./sql.ts";
 
 const chunkBytes = 1024 * 1024;
@@ -19,16 +20,12 @@ export interface StreamOptions extends AskOptions {
   width: number;
 }
 
-const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
 const textOf = (value: unknown): string => (typeof value === "string" ? value : "");
 
 /** Headers carry bytes, of which fetch takes each as a character. */
 const headerText = (text: string): string => Buffer.from(text).toString("latin1");
-
-/** Something of the caller's own failed while we asked it for rows; passed on as it is. */
-class SourceFailure extends Error {}
 
 export class ClickHouseHttp {
   /** The database that names without one belong to. */
@@ -88,18 +85,27 @@ export class ClickHouseHttp {
     }
   }
 
-  /** Runs `INSERT … FORMAT TabSeparated` with these rows, asked for as fast as the server takes them. When it throws, some of them may have been inserted. */
+  /**
+   * Runs `INSERT … FORMAT TabSeparated` with these rows, several times if they are many, asked for as fast as the server takes them. When it throws, some of them may have been
+   * inserted.
+   */
   async insert(sql: string, rows: AsyncIterable<Uint8Array>, options: AskOptions): Promise<void> {
-    const request = this.begin(options);
-    const source = rows[Symbol.asyncIterator]();
+    const bodies = new InsertBodies(rows);
     try {
-      await (await request.send(bodyOf(sql, source, request.stopped), {})).text();
+      while (!bodies.isOver) await this.insertOne(sql, bodies, options);
+    } finally {
+      bodies.leave();
+    }
+  }
+
+  private async insertOne(sql: string, bodies: InsertBodies, options: AskOptions): Promise<void> {
+    const request = this.begin(options);
+    try {
+      await (await request.send(bodies.next(sql, request.stopped), {})).text();
     } catch (error) {
       throw await request.failed(error);
     } finally {
       request.end();
-      // Not awaited: a source that is stuck must not hold up the end.
-      void source.return?.()?.catch(() => {});
     }
   }
 
@@ -185,37 +191,6 @@ class Request {
 
 const reasonOf = (error: unknown): string =>
   error instanceof Error && "code" in error ? String(error.code) : "the connection failed";
-
-/** The statement, then the rows, each asked for when the connection has room. Ends at once when stopped, also while the source is stuck. */
-function bodyOf(
-  sql: string,
-  source: AsyncIterator<Uint8Array>,
-  stopped: AbortSignal,
-): ReadableStream<Uint8Array> {
-  let isFirst = true;
-  const { promise: stop, reject } = Promise.withResolvers<never>();
-  stop.catch(() => {});
-  stopped.addEventListener("abort", () => reject(stopped.reason), { once: true });
-  return new ReadableStream<Uint8Array>(
-    {
-      async pull(controller) {
-        if (isFirst) {
-          isFirst = false;
-          controller.enqueue(encoder.encode(`${sql}\n`));
-          return;
-        }
-        try {
-          const next = await Promise.race([source.next(), stop]);
-          if (next.done) controller.close();
-          else controller.enqueue(next.value);
-        } catch (error) {
-          controller.error(new SourceFailure("the rows ended with a failure", { cause: error }));
-        }
-      },
-    },
-    { highWaterMark: 1 },
-  );
-}
 
 /** Joins what arrives into chunks. The last `tailBytes` wait for the end, which may be an exception (`width` null: cannot be). */
 async function* read(

@@ -83,7 +83,7 @@ async function columnsInOrder(
   { path, format, options, request }: Target,
   columns: readonly Column[],
 ): Promise<readonly Column[]> {
-  const there = namesOf((await fileSource(database, path, format, options)).columns as unknown as Column[]);
+  const there = namesOf((await fileSource(database, path, format, options)).columns);
   const isSame = there.length === columns.length && columns.every(({ name }) => there.includes(name));
   if (!isSame && !(format === "ndjson" && request.onSchemaChange === "add_columns"))
     throw new ConnectorError(
