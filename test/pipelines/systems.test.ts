@@ -166,6 +166,8 @@ const hasPython = (await Bun.file("/usr/bin/bwrap").exists()) || process.env.CI 
     });
     expect({ status: done.status, error: done.error?.message }).toEqual({ status: "success" } as never);
     expect((await house.query("select count() from python")).trim()).toBe("5");
+    // Python alone takes longer to start.
+    expect(done.metrics.transformation_time_ms).toBeGreaterThan(50);
     const broken = await run("broken", {
       transformations: [{ type: "python", code: "def transform(df):\n    return df['nothing']" }],
       config: { retries: 0 },

@@ -14,7 +14,7 @@ import type { RunMetrics } from "../tables.ts";
 import { workDirectory } from "../work-directory.ts";
 import { runChecks } from "./checks.ts";
 import { counted, type Passed } from "./counted.ts";
-import { planSources } from "./source.ts";
+import { type PlannedSource, planSources } from "./source.ts";
 import { spooled } from "./spool.ts";
 import { transformed } from "./transform.ts";
 import { keepPlanned, keepWatermarks, type Watermark } from "./watermarks.ts";
@@ -65,23 +65,11 @@ export async function execute(context: RunContext): Promise<{ metrics: RunMetric
 }
 
 async function move(context: RunContext, directory: string, opened: Opened) {
-  const { definition, signal, log, progress } = context;
+  const { log, progress } = context;
   const start = performance.now();
-  const [read, made] = [emptyPass(), emptyPass()];
   progress("extract", 0);
   const sources = await planSources(context, opened);
-  const inputs = sources.map(({ name, rows }) => ({
-    name,
-    rows: counted(rows, read, () => progress("extract", read.rows)),
-  }));
-  const transformations = definition.transformations.slice(sources[0]?.done);
-  const asked = performance.now();
-  const result = await transformed(inputs, transformations, { ...context, directory });
-  // Some do all their work before they answer.
-  made.waited += performance.now() - asked;
-  const rows = counted(result, made, () =>
-    progress(transformations.length > 0 ? "transform" : "load", made.rows),
-  );
+  const { rows, read, made } = await prepared(context, sources, directory);
   const watermarks = sources.flatMap((source) => source.watermarks);
   const staged: StagedTarget[] = [];
   let loaded = start;
@@ -90,30 +78,71 @@ async function move(context: RunContext, directory: string, opened: Opened) {
     loaded = performance.now();
     log(`${read.rows} rows read, ${made.rows} rows staged`);
     await keepPlanned(context.sql, context.runId, watermarks);
-    progress("check", made.rows);
-    for (const { target, type } of staged)
-      await runChecks(target, definition.config.checks, dialectOf(type), log);
-    signal.throwIfAborted();
-    progress("publish", made.rows);
-    for (const { target } of staged) await target.publish();
+    await checkAndPublish(context, staged, made.rows);
   } catch (error) {
     for (const { target } of staged) await target.discard().catch(() => {});
     throw error;
   }
   await finished(context, watermarks);
-  const transforming = Math.max(0, made.waited - read.waited);
-  const metrics: RunMetrics = {
-    extraction_time_ms: Math.round(read.waited),
-    transformation_time_ms: Math.round(transformations.length > 0 ? transforming : 0),
-    loading_time_ms: Math.max(0, Math.round(performance.now() - start - made.waited)),
-    rows_extracted: read.rows,
-    rows_loaded: made.rows,
-  };
+  const end = performance.now();
   log(
-    `published after ${Math.round(performance.now() - start)} ms, ${Math.round(performance.now() - loaded)} ms of them for checks and publishing`,
+    `published after ${Math.round(end - start)} ms, ${Math.round(end - loaded)} ms of them for checks and publishing`,
   );
-  return { metrics, rows: made.rows };
+  return { metrics: metricsOf(read, made, end - start), rows: made.rows };
 }
+
+interface Prepared {
+  /** What is to be staged. */
+  rows: RowStream;
+  /** What the sources gave. */
+  read: Passed;
+  /** What is left of it after the transformations; the same where there are none. */
+  made: Passed;
+}
+
+/** The sources' rows, transformed and counted on their way. */
+async function prepared(
+  context: RunContext,
+  sources: readonly PlannedSource[],
+  directory: string,
+): Promise<Prepared> {
+  const { definition, progress } = context;
+  const transformations = definition.transformations.slice(sources[0]?.done);
+  const isTransformed = transformations.length > 0;
+  const read = emptyPass();
+  const inputs = sources.map(({ name, rows }) => ({
+    name,
+    rows: counted(rows, read, () => progress(isTransformed ? "extract" : "load", read.rows)),
+  }));
+  const asked = performance.now();
+  const rows = await transformed(inputs, transformations, { ...context, directory });
+  if (!isTransformed) return { rows, read, made: read };
+  // Some do all their work before they answer.
+  const made = { ...emptyPass(), waited: performance.now() - asked };
+  return { rows: counted(rows, made, () => progress("transform", made.rows)), read, made };
+}
+
+async function checkAndPublish(
+  { definition, signal, log, progress }: RunContext,
+  staged: readonly StagedTarget[],
+  rows: number,
+): Promise<void> {
+  progress("check", rows);
+  for (const { target, type } of staged)
+    await runChecks(target, definition.config.checks, dialectOf(type), log);
+  signal.throwIfAborted();
+  progress("publish", rows);
+  for (const { target } of staged) await target.publish();
+}
+
+/** `total` in milliseconds. */
+const metricsOf = (read: Passed, made: Passed, total: number): RunMetrics => ({
+  extraction_time_ms: Math.round(read.waited),
+  transformation_time_ms: Math.max(0, Math.round(made.waited - read.waited)),
+  loading_time_ms: Math.max(0, Math.round(total - made.waited)),
+  rows_extracted: read.rows,
+  rows_loaded: made.rows,
+});
 
 const finished = ({ sql, pipelineId, runId }: RunContext, watermarks: readonly Watermark[]) =>
   sql.begin((tx) => keepWatermarks(tx, pipelineId, runId, watermarks));
