@@ -90,7 +90,7 @@ if (!hasPython) console.warn("skipping tests of Python on a full disk: bubblewra
   async function expectNothingLeft(): Promise<void> {
     expect(readdirSync(staging)).toEqual([]);
     expect(readdirSync(join(staging, "..")).filter((name) => name !== "runs")).toEqual([]);
-    expect(openFiles().filter((path) => path.startsWith(staging))).toEqual([]);
+    await until(() => openFiles().every((path) => !path.startsWith(staging)));
     expect(await rows.leftovers()).toEqual([]);
     expect((await fetch(`${server.url}/health`)).status).toBe(200);
   }

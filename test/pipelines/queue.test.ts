@@ -14,6 +14,7 @@ import {
   type RunEnd,
   releaseDead,
 } from "../../src/services/pipelines/run/queue.ts";
+import { keepWatermarks, watermarkOf } from "../../src/services/pipelines/run/watermarks.ts";
 import { type Run, type RunRequest, Runs } from "../../src/services/pipelines/runs.ts";
 import { openCopy } from "../support/database.ts";
 
@@ -127,4 +128,27 @@ test("a run that takes its server down each time comes to an end", async () => {
   }
   expect(await look(id)).toMatchObject({ status: "failed", error: "the server was interrupted" });
   expect(await claim()).toBeNull();
+});
+
+test("a paused pipeline's schedule waits, and whoever asks by hand does not", async () => {
+  const fired = await ask({ cause: "schedule", firedFor: "schedule:10:00" });
+  await pipelines.update(pipelineId, { status: "paused", definition: {} }, nobody);
+  expect(await claim()).toBeNull();
+  const byHand = await ask();
+  expect((await claim())?.id).toBe(byHand.id);
+  await finishRun(database.sql, byHand.id, me, failed(null));
+  await pipelines.update(pipelineId, { status: "active", definition: {} }, nobody);
+  expect((await claim())?.id).toBe(fired.id);
+});
+
+test("a run that was overtaken keeps how far it came, unless another came as far", async () => {
+  const { sql } = database;
+  const keep = (runId: number, after: string | null, value: string) =>
+    sql.begin((tx) => keepWatermarks(tx, pipelineId, runId, [{ source: "s", after, value }]));
+  const kept = () => watermarkOf(sql, pipelineId, "s");
+  await keep(2, null, "10");
+  await keep(1, "10", "20");
+  expect(await kept()).toBe("20");
+  await keep(3, "10", "15");
+  expect(await kept()).toBe("20");
 });

@@ -315,6 +315,18 @@ import { startTestServer, type TestServer } from "../support/server.ts";
       config: { host: "127.0.0.1", port: 1 },
       credentials: { username: "u", password: "s3cret" },
     });
+    const change = (body: object) => call("PUT", `/connectors/${kept.id}`, body);
+    expect((await change({ config: elsewhere, credentials: {} })).status).toBe(422);
+    expect((await change({ config: elsewhere, credentials: { username: "u" } })).status).toBe(200);
+    await call("POST", `/connectors/${kept.id}/test`);
+    expect(heard.join()).not.toContain("s3cret");
+    heard.length = 0;
+    const config = { host: "127.0.0.1", port: 1 };
+    await change({ config, credentials: { username: "u", password: "s3cret" } });
+    const bent = await call("PUT", `/pipelines/${pipeline}`, {
+      sources: [{ id: "s", type: "clickhouse", connector_id: kept.id, config: mine }],
+    });
+    expect(bent.status).toBe(422);
     const borrowed = await make("borrowed", {
       sources: [{ connector_id: kept.id, config: elsewhere }],
       config: { retries: 0 },

@@ -115,6 +115,41 @@ import { startTestServer, type TestServer, temporaryDirectory } from "../support
     expect(all).toEqual({ rows: 13, ids: 13 });
   });
 
+  test("how far one came says nothing of another table", async () => {
+    const { body } = await make("moved", [table("sales")], {
+      config: { cursor: "id", retries: 0 },
+    });
+    expect((await run(body.id)).rows_processed).toBeGreaterThan(0);
+    await sql`create table sold as select * from sales where id <= 3`;
+    await call("PUT", `/pipelines/${body.id}`, { sources: [table("sold")] });
+    expect(await run(body.id)).toMatchObject({ status: "success", rows_processed: 3 });
+  });
+
+  test("what was published in part is gone on with by the same run, whatever its retries are", async () => {
+    await sql`create table first (id int, shop text, amount numeric)`;
+    await sql`create table second (id int, shop text, amount numeric check (amount < 3))`;
+    const config = { cursor: "id", retries: 0 };
+    const { body } = await make("first", [table("sales")], {
+      config,
+      targets: [table("first"), table("second")],
+    });
+    const { body: asked } = await call("POST", `/pipelines/${body.id}/run`, {});
+    const look = async () => (await call("GET", `/pipelines/${body.id}/runs/${asked.run_id}`)).body;
+    await until(async () => (await look()).attempt === 1 && (await look()).status === "pending");
+    await sql`insert into sales values (50, 'shop 1', 1)`;
+    await sql`alter table second drop constraint second_amount_check`;
+    await until(async () => (await look()).status === "success", 60);
+    const count = (name: string) => sql.unsafe(`select count(*)::int as rows from ${name}`);
+    const [[one], [two]] = await Promise.all([count("first"), count("second")]);
+    expect(one.rows).toBe(two.rows);
+    expect(await run(body.id)).toMatchObject({ status: "success", rows_processed: 1 });
+    const [[all], [different]] = await Promise.all([
+      count("first"),
+      sql`select count(distinct id)::int as rows from first`,
+    ]);
+    expect(all.rows).toBe(different.rows);
+  });
+
   test("have names that differ", async () => {
     for (const sources of [
       [shops, { ...shops, id: "SHOPS" }],

@@ -49,6 +49,17 @@ const moved = (field: string) =>
     ],
   });
 
+const ofConnector = () =>
+  unprocessable("Invalid request parameters", {
+    problems: [
+      {
+        path: ["body", "config"],
+        message: "credentials belong to the connector that is named",
+        type: "value_error",
+      },
+    ],
+  });
+
 const probeMilliseconds = 10_000;
 const mostProbed = 5;
 const testMilliseconds = 15_000;
@@ -111,11 +122,11 @@ export class Connectors {
   async update(id: number, given: Partial<Omit<NewConnector, "type">>): Promise<StoredConnector> {
     const before = await this.find(id);
     const { config, secrets } = withoutSecrets(given.config ?? before.config);
-    const isGiven = secrets !== null || (given.credentials ?? null) !== null;
-    if (!isGiven && !isSameAddress(config, before.config) && (await this.hasCredentials(id)))
-      throw moved("credentials");
+    const isGiven = secrets !== null || Object.keys(given.credentials ?? {}).length > 0;
+    const isMoved = !isSameAddress(config, before.config);
+    if (isMoved && !isGiven && (await this.hasCredentials(id))) throw moved("credentials");
     const kept = isGiven
-      ? { ...(await this.credentials(id)), ...secretsOf(secrets, given.credentials ?? null) }
+      ? { ...(isMoved ? {} : await this.credentials(id)), ...secretsOf(secrets, given.credentials ?? null) }
       : null;
     try {
       await this
@@ -182,7 +193,10 @@ export class Connectors {
   }: Endpoint): Promise<{ connector: Connector; config: Record<string, unknown>; type: string }> {
     const stored = connector_id === undefined ? null : await this.stored(connector_id);
     const system = stored?.type ?? type ?? "";
-    const own = sealed === undefined ? {} : (JSON.parse(this.sealer.open(sealed)) as Record<string, unknown>);
+    const own =
+      sealed === undefined || stored !== null
+        ? {}
+        : (JSON.parse(this.sealer.open(sealed)) as Record<string, unknown>);
     const special = stored === null ? config : withoutAddress(config);
     const options = optionsOf({ ...stored?.config, ...special }, { ...stored?.credentials, ...own });
     return { connector: this.systems.open(system, options), config: options.config, type: system };
@@ -191,8 +205,13 @@ export class Connectors {
   /** An endpoint as it may be kept. Where it brings no secrets, those of `before` stay: clients are never shown them, and send back what they saw. */
   sealed(endpoint: Endpoint, before: readonly Endpoint[]): Endpoint {
     const { config, secrets } = withoutSecrets(endpoint.config);
+    if (endpoint.connector_id !== undefined) {
+      if (secrets !== null) throw ofConnector();
+      return { ...endpoint, config, sealed: undefined };
+    }
     const same = before.find(
-      ({ id, type }) => id !== undefined && id === endpoint.id && type === endpoint.type,
+      ({ id, type, connector_id }) =>
+        id !== undefined && id === endpoint.id && type === endpoint.type && connector_id === undefined,
     );
     if (secrets === null && same?.sealed !== undefined && !isSameAddress(config, same.config))
       throw moved("config");

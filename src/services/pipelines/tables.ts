@@ -144,8 +144,8 @@ export const runs = pipelinesSchema.table(
     leaseUntil: time("lease_until"),
     cancelRequested: time("cancel_requested"),
     rowsProcessed: bigint("rows_processed", { mode: "number" }).notNull().default(0),
-    /** How far it reads each source, decided before anything was published: another attempt must not go further than what an earlier one may have published. */
-    watermarks: jsonb("watermarks").$type<Record<string, string>>(),
+    /** From where and how far it reads each source, decided before anything was published: another attempt must not go further than what an earlier one may have published. */
+    watermarks: jsonb("watermarks").$type<Record<string, unknown>>(),
     metrics: jsonb("metrics").$type<RunMetrics>(),
     errorCode: text("error_code"),
     error: text("error"),

@@ -180,7 +180,7 @@ test("appending wants the file's columns, in any order, and a missing line feed 
   const two: Record<string, CommonType> = { b: { kind: "text" }, a: { kind: "int32" } };
   put("a.csv", "a,b\n1,x");
   await write("a.csv", stream(two, [["y", "2"]]), "append");
-  expect(text("a.csv")).toBe("a,b\n1,x\n2,y\n");
+  expect(text("a.csv")).toBe('a,b\n1,x\n2,"y"\n');
   const other = stream({ a: { kind: "int32" }, c: { kind: "int32" } }, [["1", "2"]]);
   expect(await fault(write("a.csv", other, "append", "run_3"))).toMatchObject({ code: "schema" });
   put("a.ndjson", '{"a":1}\n');

@@ -86,6 +86,8 @@ export class HttpClient {
   ): Promise<Body> {
     const response = await fetch(`${this.url}${path}`, {
       method,
+      // A redirect would take the password along.
+      redirect: "error",
       headers: { ...headers, ...(body ? { "Content-Type": "application/json" } : {}) },
       ...(body ? { body: JSON.stringify(body) } : {}),
       signal: AbortSignal.timeout(requestMilliseconds),

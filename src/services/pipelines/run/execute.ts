@@ -4,6 +4,7 @@
  */
 import { mkdirSync, rmSync } from "node:fs";
 import type { Sql } from "postgres";
+import { reasonOf } from "../../../platform/telemetry/startup-error.ts";
 import type { Connector, Staged } from "../connect/connector.ts";
 import { ConnectorError } from "../connect/connector.ts";
 import { dialectOf } from "../connect/registry.ts";
@@ -33,6 +34,15 @@ export interface RunContext {
   log(message: string): void;
   /** Where it is. */
   progress(phase: string, rows: number): void;
+}
+
+/** Some of it is published: only the same run may go on with the rest, whoever wants it to end. */
+export class PublishedInPart extends Error {
+  override readonly name = "PublishedInPart";
+
+  constructor(cause: unknown) {
+    super(`published in part, to be gone on with: ${reasonOf(cause)}`, { cause });
+  }
 }
 
 const emptyPass = (): Passed => ({ rows: 0, bytes: 0, waited: 0 });
@@ -78,12 +88,12 @@ async function move(context: RunContext, directory: string, opened: Opened) {
     loaded = performance.now();
     log(`${read.rows} rows read, ${made.rows} rows staged`);
     await keepPlanned(context.sql, context.runId, watermarks);
-    await checkAndPublish(context, staged, made.rows);
+    await checked(context, staged, made.rows);
   } catch (error) {
-    for (const { target } of staged) await target.discard().catch(() => {});
+    await discarded(staged);
     throw error;
   }
-  await finished(context, watermarks);
+  await published(context, staged, watermarks);
   const end = performance.now();
   log(
     `published after ${Math.round(end - start)} ms, ${Math.round(end - loaded)} ms of them for checks and publishing`,
@@ -122,7 +132,7 @@ async function prepared(
   return { rows: counted(rows, made, () => progress("transform", made.rows)), read, made };
 }
 
-async function checkAndPublish(
+async function checked(
   { definition, signal, log, progress }: RunContext,
   staged: readonly StagedTarget[],
   rows: number,
@@ -132,7 +142,29 @@ async function checkAndPublish(
     await runChecks(target, definition.config.checks, dialectOf(type), log);
   signal.throwIfAborted();
   progress("publish", rows);
-  for (const { target } of staged) await target.publish();
+}
+
+/** Publishes everywhere and keeps how far the run came. Throws PublishedInPart once there is something that must not be published by another run again. */
+async function published(
+  context: RunContext,
+  staged: readonly StagedTarget[],
+  watermarks: readonly Watermark[],
+): Promise<void> {
+  let done = 0;
+  try {
+    for (const { target } of staged) {
+      await target.publish();
+      done++;
+    }
+    await context.sql.begin((tx) => keepWatermarks(tx, context.pipelineId, context.runId, watermarks));
+  } catch (error) {
+    await discarded(staged.slice(done));
+    throw done > 0 ? new PublishedInPart(error) : error;
+  }
+}
+
+async function discarded(staged: readonly StagedTarget[]): Promise<void> {
+  for (const { target } of staged) await target.discard().catch(() => {});
 }
 
 /** `total` in milliseconds. */
@@ -143,9 +175,6 @@ const metricsOf = (read: Passed, made: Passed, total: number): RunMetrics => ({
   rows_extracted: read.rows,
   rows_loaded: made.rows,
 });
-
-const finished = ({ sql, pipelineId, runId }: RunContext, watermarks: readonly Watermark[]) =>
-  sql.begin((tx) => keepWatermarks(tx, pipelineId, runId, watermarks));
 
 interface StagedTarget {
   target: Staged;

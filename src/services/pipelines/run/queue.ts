@@ -36,7 +36,7 @@ async function claimOnce(sql: Sql, owner: string, isDue: Fragment): Promise<Run 
         lease_until = now() + make_interval(secs => ${leaseSeconds}), started_at = coalesce(started_at, now()), phase = 'starting'
       where id = (
         select r.id from pipelines.runs r join pipelines.pipelines p on p.id = r.pipeline_id
-        where r.status = 'pending' and not r.is_held and p.deleted_at is null and ${isDue}
+        where r.status = 'pending' and not r.is_held and p.deleted_at is null and (p.status <> 'paused' or r.fired_for is null) and ${isDue}
           and not exists (select from pipelines.runs o where o.pipeline_id = r.pipeline_id and (o.status = 'running'
             or o.status = 'pending' and o.attempt > 0 and (r.attempt = 0 or o.id < r.id)))
         order by r.not_before, r.id limit 1 for update of r skip locked)
@@ -59,7 +59,8 @@ export async function renewLease(
 }
 
 export interface RunEnd {
-  status: "success" | "failed" | "cancelled";
+  /** `unfinished`: it goes on, whatever its retries are and whoever cancelled it. */
+  status: "success" | "failed" | "cancelled" | "unfinished";
   rows: number;
   metrics: RunMetrics;
   errorCode: string | null;
@@ -70,10 +71,13 @@ export interface RunEnd {
 
 /** Keeps how a run ended, or that it waits for its next attempt. False: it is no longer ours. */
 export async function finishRun(sql: Sql, runId: number, owner: string, end: RunEnd): Promise<boolean> {
+  const goesOn = end.status === "unfinished";
   const retries = end.status === "failed" && end.retryAfter !== null;
-  const done = await sql`update pipelines.runs set
-      status = case when ${retries} and cancel_requested is not null then 'cancelled' else ${retries ? "pending" : end.status} end,
-      finished_at = case when ${retries} and cancel_requested is null then null else now() end, not_before = now() + make_interval(secs => ${end.retryAfter ?? 0}),
+  const status = sql`case when ${goesOn} then case when attempt < ${mostAttempts} then 'pending' else 'failed' end
+    when ${retries} and cancel_requested is not null then 'cancelled' else ${retries ? "pending" : end.status} end`;
+  const done = await sql`update pipelines.runs set status = ${status},
+      cancel_requested = case when ${goesOn} then null else cancel_requested end,
+      finished_at = case when ${status} = 'pending' then null else now() end, not_before = now() + make_interval(secs => ${end.retryAfter ?? 0}),
       phase = null, lease_owner = null, lease_until = null, rows_processed = ${end.rows},
       metrics = ${JSON.stringify(end.metrics)}::text::jsonb, error_code = ${end.errorCode}, error = ${end.error}
     where id = ${runId} and lease_owner = ${owner} and status = 'running'`;

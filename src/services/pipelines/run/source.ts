@@ -39,6 +39,13 @@ function requestOf(config: Record<string, unknown>, parameters: Record<string, u
 const cursorOf = ({ definition }: RunContext, index: number): string | undefined =>
   textOf(definition.sources[index]?.config.cursor) ?? (index === 0 ? definition.config.cursor : undefined);
 
+/** What a watermark stands for: of another table or column it would say nothing. */
+function placeOf(name: string, { type, connector_id, config }: Endpoint, column: string | undefined): string {
+  const { host, port, database, schema, table, path, file } = config;
+  const place = [connector_id ?? type, host, port, database, schema, table, path, file, column];
+  return `${name} ${Bun.hash(JSON.stringify(place)).toString(36)}`;
+}
+
 /** Only what is new: beyond what was read last, up to what is there now. Null: nothing is. */
 async function newOnly(
   context: RunContext,
@@ -49,12 +56,15 @@ async function newOnly(
   if (column === undefined) return { request, watermarks: [] };
   if (!connector.latest)
     throw new ConnectorError("unsupported", "config.cursor is not supported by this source");
-  const after = await watermarkOf(context.sql, context.pipelineId, source);
   const before = (await planned(context.sql, context.runId))[source];
-  const upTo = before ?? (await connector.latest(request, column, context.signal)) ?? after;
+  const after = before ? before.after : await watermarkOf(context.sql, context.pipelineId, source);
+  const upTo = before?.value ?? (await connector.latest(request, column, context.signal)) ?? after;
   context.log(`cursor ${column}: after ${after ?? "the beginning"} up to ${upTo ?? "nothing"}`);
   if (upTo === null) return { request, watermarks: [] };
-  return { request: { ...request, cursor: { column, after, upTo } }, watermarks: [{ source, value: upTo }] };
+  return {
+    request: { ...request, cursor: { column, after, upTo } },
+    watermarks: [{ source, after, value: upTo }],
+  };
 }
 
 /** The first transformation as a query of the source; null where it must be done here. */
@@ -87,7 +97,10 @@ async function planSource(context: RunContext, index: number, opened: Opened): P
   const name = endpoint.id ?? `source_${index + 1}`;
   const asked = requestOf(config, parameters);
   const column = cursorOf(context, index);
-  const { request, watermarks } = await newOnly(context, connector, asked, { source: name, column });
+  const { request, watermarks } = await newOnly(context, connector, asked, {
+    source: placeOf(name, endpoint, column),
+    column,
+  });
   const pushed = pushedDown(context, type, request);
   if (pushed) {
     try {

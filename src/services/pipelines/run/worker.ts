@@ -9,7 +9,7 @@ import type { Connectors } from "../connectors.ts";
 import type { Pipelines } from "../pipelines.ts";
 import { cancelTopic, newsTopic, queuedTopic, type Run, type RunNews } from "../runs.ts";
 import type { RunMetrics } from "../tables.ts";
-import { execute } from "./execute.ts";
+import { execute, PublishedInPart } from "./execute.ts";
 import { NotRunnable } from "./not-runnable.ts";
 import { PythonError, type PythonFault } from "./python/python-error.ts";
 import {
@@ -57,6 +57,9 @@ const noMetrics: RunMetrics = {
 
 /** Faults of a Python transformation that may be none the next time. */
 const passing = new Set<PythonFault>(["killed", "disk"]);
+
+/** Pause before a run goes on that published a part, where its retries are used up. */
+const unfinishedSeconds = 10;
 
 type StopReason = "cancelled" | "shutdown" | "lost" | "timeout";
 
@@ -190,6 +193,14 @@ export class RunWorker {
 
   private endOf(error: unknown, signal: AbortSignal, retryAfter: number | null, rows: number): RunEnd {
     const failed = { rows, metrics: noMetrics, retryAfter } as const;
+    if (error instanceof PublishedInPart)
+      return {
+        ...failed,
+        status: "unfinished",
+        errorCode: "PIPELINE_EXECUTION_ERROR",
+        error: error.message.slice(0, 2_000),
+        retryAfter: retryAfter ?? unfinishedSeconds,
+      };
     if (signal.reason === "cancelled")
       return { ...failed, status: "cancelled", errorCode: null, error: null, retryAfter: null };
     if (signal.reason === "timeout")

@@ -17,7 +17,8 @@ import { settled } from "./settle.ts";
 import { quoteName, quoteTable, type TableName } from "./sql.ts";
 import { addColumns, isPlainMergeTree, type RunTables, type Staging } from "./staging.ts";
 
-const cleanUpTimeout = 10_000;
+/** A cancelled run ends within two seconds. */
+const cleanUpTimeout = 1_500;
 
 const runTables = (database: string, runId: string): RunTables => {
   const of = (what: string) => ({ database, table: `quintet_${what}_${runId.replace(/\W/g, "_")}` });

@@ -69,12 +69,45 @@ export async function stageFile(database: Database, target: Target, rows: RowStr
     rows: Number(await database.ask(`SELECT count(*) FROM ${table}`)),
     ask: async (sql) => await database.ask(await singleSelect(database, sql)),
     publish: async () => {
-      if (!published && !(appends && wasPublished(path, runId))) replace(temporary, path, runId);
+      await alone(path, async () => {
+        if (published || (existsSync(path) && wasPublished(path, runId))) return;
+        // What is there now: another run may have added to it since this one was staged.
+        if (appends) await appended(path, temporary, freshOf(database));
+        else if (request.mode === "append" && existsSync(path))
+          throw new ConnectorError("refused", "another run made the file meanwhile");
+        replace(temporary, path, runId);
+      });
       published = true;
       await discard();
     },
     discard,
   };
+}
+
+/** Rows that are to be put behind those of a file. */
+const freshOf = ({ directory }: Database): string => join(directory, "fresh");
+
+const turns = new Map<string, Promise<void>>();
+
+/** Lets only one of this server's runs at a time change a file. */
+async function alone(path: string, task: () => Promise<void>): Promise<void> {
+  const turn = (turns.get(path) ?? Promise.resolve()).catch(() => {}).then(task);
+  turns.set(path, turn);
+  try {
+    await turn;
+  } finally {
+    if (turns.get(path) === turn) turns.delete(path);
+  }
+}
+
+/** Makes `temporary` what the file is, with the new rows behind it. */
+async function appended(path: string, temporary: string, fresh: string): Promise<void> {
+  try {
+    await copyFile(path, temporary);
+    append(temporary, fresh);
+  } catch (error) {
+    throw duckDbError(error);
+  }
 }
 
 /** The order that the file's own columns have. Throws ConnectorError where they are others, unless new ones may be added. */
@@ -94,7 +127,9 @@ async function columnsInOrder(
   return there.flatMap((name) => columns.filter((column) => column.name === name));
 }
 
-/** New content after the old one's, in a file of its own. */
+const quoted = new Set<Column["type"]["kind"]>(["text", "json", "array"]);
+
+/** New content in a file of its own. */
 async function write(
   database: Database,
   { path, format, options }: Target,
@@ -106,27 +141,52 @@ async function write(
   rmSync(temporary, { force: true });
   const mode = existsSync(path) ? statSync(path).mode & 0o777 : 0o644;
   closeSync(openSync(temporary, "wx", mode));
-  const fresh = appends ? join(database.directory, "fresh") : temporary;
-  const names = columns.map(({ name }) => identifier(name)).join(", ");
-  await database.run(
-    `COPY (SELECT ${names} FROM ${table}) TO ${literal(fresh)} (${copyOptions(format, options, appends)})`,
-  );
-  if (!appends) return;
-  try {
-    await copyFile(path, temporary);
-    append(temporary, fresh);
-  } catch (error) {
-    throw duckDbError(error);
+  const fresh = appends ? freshOf(database) : temporary;
+  const values = columns.map((column) => `${writtenValue(column, format)} AS ${identifier(column.name)}`);
+  const how = copyOptions(format, options, columns, appends);
+  await database.run(`COPY (SELECT ${values.join(", ")} FROM ${table}) TO ${literal(fresh)} (${how})`);
+}
+
+const isJson = (format: FileFormat): boolean => format === "json" || format === "ndjson";
+/** More digits than readers of JSON keep of a number. */
+const numberDigits = 15;
+
+/** SQL: a column's value as it can be read again from a file of this format, which knows fewer types. */
+function writtenValue({ name, type }: Column, format: FileFormat): string {
+  const column = identifier(name);
+  if (format === "parquet") return column;
+  switch (type.kind) {
+    case "bytes":
+      return `'\\x' || lower(hex(${column}))`;
+    case "array":
+      return isJson(format) ? column : `CAST(to_json(${column}) AS VARCHAR)`;
+    case "decimal": {
+      // Without digits before the point DuckDB writes none, which is no number in JSON.
+      const { precision, scale } = type;
+      const isRounded = isJson(format) && scale > 0 && (precision ?? 0) > numberDigits;
+      if (!isRounded && precision !== scale) return column;
+      return `regexp_replace(CAST(${column} AS VARCHAR), '^(-?)\\.', '\\10.')`;
+    }
+    default:
+      return column;
   }
 }
 
-function copyOptions(format: FileFormat, options: Record<string, unknown>, appends: boolean): string {
+function copyOptions(
+  format: FileFormat,
+  options: Record<string, unknown>,
+  columns: readonly Column[],
+  appends: boolean,
+): string {
   const whole = "USE_TMP_FILE false";
   if (format === "parquet") return `FORMAT parquet, COMPRESSION zstd, ${whole}`;
-  if (format === "json" || format === "ndjson") return `FORMAT json, ARRAY ${format === "json"}, ${whole}`;
+  if (isJson(format)) return `FORMAT json, ARRAY ${format === "json"}, ${whole}`;
   const delimiter = typeof options.delimiter === "string" ? options.delimiter : format === "tsv" ? "\t" : ",";
   const header = options.header !== false && !appends;
-  return `FORMAT csv, HEADER ${header}, DELIMITER ${literal(delimiter)}, ${whole}`;
+  // In quotes no text looks like a delimiter or a quote to whoever finds those out.
+  const texts = columns.filter(({ type }) => quoted.has(type.kind)).map(({ name }) => identifier(name));
+  const quotes = texts.length > 0 ? `, FORCE_QUOTE (${texts.join(", ")})` : "";
+  return `FORMAT csv, HEADER ${header}, DELIMITER ${literal(delimiter)}${quotes}, ${whole}`;
 }
 
 const lineFeed = 10;

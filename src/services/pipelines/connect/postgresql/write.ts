@@ -18,7 +18,8 @@ export interface StageOptions {
 }
 
 const askSeconds = 60;
-const discardMilliseconds = 10_000;
+/** A cancelled run ends within two seconds. */
+const discardMilliseconds = 1_500;
 
 /**
  * Writes the rows into `quintet_stage_<runId>`, in place of what a run of this name left there. Throws `ConnectorError`: `schema` when they do not fit the target (before anything

@@ -140,6 +140,8 @@ export class AirflowClient {
       return await fetch(`${this.api.url}${path}`, {
         method,
         signal,
+        // A redirect would take the password along.
+        redirect: "error",
         headers: { ...headers, Accept: "application/json", "Content-Type": "application/json" },
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       });

@@ -150,6 +150,8 @@ export async function openDatabase(
     open = false;
     connection.closeSync();
     instance.closeSync();
+    // Results that were not read to their end hold memory and deleted files until they are collected.
+    Bun.gc(false);
   });
   try {
     await connection.run(`

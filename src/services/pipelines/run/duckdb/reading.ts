@@ -43,6 +43,9 @@ export function reading(type: CommonType, column: string): { read: string; value
       return { read: "VARCHAR", value: unescaped(column) };
     case "json":
       return { read: "VARCHAR", value: `CAST(${unescaped(column)} AS JSON)` };
+    case "date":
+      // What follows a date DuckDB passes over.
+      return { read: "VARCHAR", value: `CAST(replace(${column}, ' BC', ' (BC)') AS DATE)` };
     case "bytes":
       // In the file it is `\\x6869`: its own backslash is escaped.
       return { read: "VARCHAR", value: `from_hex(substr(${column}, 4))` };

@@ -114,6 +114,8 @@ export function writing(
       return { text: timestampText(common.zoned, value), plain: true };
     case "bytes":
       return { text: bytesText(value), plain: false };
+    case "date":
+      return { text: `replace(CAST(${value} AS VARCHAR), ' (BC)', ' BC')`, plain: true };
     case "json":
       return { text: jsonText(type, value), plain: false };
     case "array":
