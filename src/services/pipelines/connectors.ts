@@ -5,18 +5,13 @@ import { conflict, unprocessable } from "../../platform/http/failures.ts";
 import type { Sealer } from "../../platform/identity/sealing.ts";
 import { notConfigured } from "../../platform/telemetry/health.ts";
 import { isSameAddress, withoutAddress } from "./address.ts";
-import {
-  type Connector,
-  ConnectorError,
-  type ConnectorOptions,
-  type TestResult,
-} from "./connect/connector.ts";
+import { type Connector, ConnectorError, type TestResult } from "./connect/connector.ts";
 import { type Systems, types } from "./connect/registry.ts";
 import type { TableSchema } from "./connect/types.ts";
 import type { Endpoint } from "./definition.ts";
 import { connectorFailure } from "./failures.ts";
 import { requireNumber, unknown } from "./ids.ts";
-import { withoutSecrets, withSecrets } from "./secrets.ts";
+import { optionsOf, secretsOf, withoutSecrets } from "./secrets.ts";
 
 export interface StoredConnector {
   id: number;
@@ -37,28 +32,12 @@ export interface NewConnector {
 }
 
 const taken = () => conflict("A connector of this name exists", { details: { field: "name" } });
+const badField = (path: string[], message: string, type: string) =>
+  unprocessable("Invalid request parameters", { problems: [{ path: ["body", ...path], message, type }] });
+
 /** `field`: where the credentials are missed. */
 const moved = (field: string) =>
-  unprocessable("Invalid request parameters", {
-    problems: [
-      {
-        path: ["body", field],
-        message: "another address: the credentials must be given again",
-        type: "value_error.missing",
-      },
-    ],
-  });
-
-const ofConnector = () =>
-  unprocessable("Invalid request parameters", {
-    problems: [
-      {
-        path: ["body", "config"],
-        message: "credentials belong to the connector that is named",
-        type: "value_error",
-      },
-    ],
-  });
+  badField([field], "another address: the credentials must be given again", "value_error.missing");
 
 const probeMilliseconds = 10_000;
 const mostProbed = 5;
@@ -206,7 +185,8 @@ export class Connectors {
   sealed(endpoint: Endpoint, before: readonly Endpoint[]): Endpoint {
     const { config, secrets } = withoutSecrets(endpoint.config);
     if (endpoint.connector_id !== undefined) {
-      if (secrets !== null) throw ofConnector();
+      if (secrets !== null)
+        throw badField(["config"], "credentials belong to the connector that is named", "value_error");
       return { ...endpoint, config, sealed: undefined };
     }
     const same = before.find(
@@ -223,9 +203,7 @@ export class Connectors {
   requireType(type: string, field: string): void {
     if (types.includes(type)) return;
     const message = `value is not a valid enumeration member; permitted: ${types.map((each) => `'${each}'`).join(", ")}`;
-    throw unprocessable("Invalid request parameters", {
-      problems: [{ path: ["body", ...field.split(".")], message, type: "type_error.enum" }],
-    });
+    throw badField(field.split("."), message, "type_error.enum");
   }
 
   private async stored(connectorId: string) {
@@ -275,31 +253,4 @@ export class Connectors {
   private seal(credentials: Record<string, unknown> | null): string | null {
     return credentials === null ? null : this.sealer.seal(JSON.stringify(credentials));
   }
-}
-
-/** Where what is secret of a configuration stands among the credentials. */
-const ofConfig = "$config";
-
-/** What is sealed: the credentials, and what is secret of the configuration; null when there is nothing. */
-function secretsOf(
-  secrets: Record<string, unknown> | null,
-  credentials: Record<string, unknown> | null,
-): Record<string, unknown> | null {
-  if (secrets === null) return credentials;
-  return { ...credentials, [ofConfig]: secrets };
-}
-
-/** What a system is opened with. User and password may stand in the configuration as well. */
-function optionsOf(open: Record<string, unknown>, sealed: Record<string, unknown>): ConnectorOptions {
-  const { [ofConfig]: secrets, ...credentials } = sealed;
-  const config = withSecrets(open, (secrets as Record<string, unknown> | undefined) ?? {});
-  const { username, user = username, password } = config;
-  return {
-    config,
-    credentials: {
-      ...(user === undefined ? {} : { username: user }),
-      ...(password === undefined ? {} : { password }),
-      ...credentials,
-    },
-  };
 }

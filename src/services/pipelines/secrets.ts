@@ -1,4 +1,5 @@
 /** Secrets that stand in a configuration, wherever in it: they are kept apart, sealed, and shown to nobody. */
+import type { ConnectorOptions } from "./connect/connector.ts";
 
 type Fields = Record<string, unknown>;
 
@@ -53,4 +54,31 @@ export function withSecrets(config: Fields, secrets: Fields): Fields {
     else if (Array.isArray(field)) whole[name] = Object.values(withSecrets({ ...field }, secret));
   }
   return whole;
+}
+
+/** Where what is secret of a configuration stands among the credentials. */
+const ofConfig = "$config";
+
+/** What is sealed: the credentials, and what is secret of the configuration; null when there is nothing. */
+export function secretsOf(
+  secrets: Record<string, unknown> | null,
+  credentials: Record<string, unknown> | null,
+): Record<string, unknown> | null {
+  if (secrets === null) return credentials;
+  return { ...credentials, [ofConfig]: secrets };
+}
+
+/** What a system is opened with. User and password may stand in the configuration as well. */
+export function optionsOf(open: Record<string, unknown>, sealed: Record<string, unknown>): ConnectorOptions {
+  const { [ofConfig]: secrets, ...credentials } = sealed;
+  const config = withSecrets(open, (secrets as Record<string, unknown> | undefined) ?? {});
+  const { username, user = username, password } = config;
+  return {
+    config,
+    credentials: {
+      ...(user === undefined ? {} : { username: user }),
+      ...(password === undefined ? {} : { password }),
+      ...credentials,
+    },
+  };
 }
